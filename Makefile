@@ -1,0 +1,54 @@
+# Postrider. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help install run token test lint format bench demo schema clean
+
+# A Python from 3.11 to 3.14 with venv; found at the first installation.
+PYTHON ?=
+# A Poetry of your own is used instead of the pinned private one when this names it.
+POETRY ?= .poetry/bin/poetry
+POETRY_VERSION := 2.5.1
+POETRY_MIRROR_PLUGIN_VERSION := 0.6.5
+
+INSTALLED := .venv/.installed
+BIN := .venv/bin
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Run everything on this machine: Postgres, Valkey, API, worker, beat
+	@exec $(BIN)/postrider up
+
+token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG=org_… for another organization)
+	@ORG='$(ORG)' exec $(BIN)/postrider token
+
+test: $(INSTALLED) ## Run the tests; they start their own Postgres and Valkey
+	@$(BIN)/pytest -q -n auto $(ARGS)
+
+lint: $(INSTALLED) ## Check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED) ## Measure messages per second, latency and memory on this machine (ARGS=…)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+demo: $(INSTALLED) ## Send a dozen events through a running `make run` and watch them arrive
+	@$(BIN)/python -m benchmarks.demo $(ARGS)
+
+schema: $(INSTALLED) ## Write db/schema.sql from the migrations
+	@$(BIN)/python -m app.cli.schema db/schema.sql
+
+install: $(INSTALLED) ## Install the locked dependencies into .venv (the other targets do it when needed)
+
+clean: ## Remove what was installed and generated; .postrider, the data, stays
+	@rm -rf .venv .poetry .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+
+# What the installation says goes to stderr: `make -s token` may be the first command, and its output is for pipes.
+$(INSTALLED): pyproject.toml poetry.lock
+	@POETRY='$(POETRY)' PYTHON='$(PYTHON)' POETRY_VERSION='$(POETRY_VERSION)' \
+		POETRY_MIRROR_PLUGIN_VERSION='$(POETRY_MIRROR_PLUGIN_VERSION)' sh deploy/install.sh >&2

@@ -1,0 +1,1 @@
+"""Application: one customer of the organization. It owns endpoints, and messages are published to it."""

@@ -1,0 +1,108 @@
+"""What points ask for: who calls, a session, a service's parts. Annotated, so that a point's signature says it all."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.api.message.service import MessageService
+from app.db.application.model import ApplicationRow
+from app.db.application.table import ApplicationsTable
+from app.db.session import Database
+from app.doorbell import Doorbell
+from app.errors import AuthenticationFailed, InsufficientAccess, NotFound
+from app.sealing import Sealer
+from app.settings import Settings
+from app.tokens import Principal, TokenVerifier
+
+
+def principal(request: Request) -> Principal:
+    """Who calls, by the bearer token. AuthenticationFailed without a good one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise AuthenticationFailed("Missing or malformed Authorization header: send `Authorization: Bearer <token>`.")
+    verifier: TokenVerifier = request.app.state.tokens
+    return verifier.verify(token.strip())
+
+
+def organization(request: Request) -> Principal:
+    """The caller, who must be an organization. InsufficientAccess for a portal's token."""
+    caller = principal(request)
+    if caller.application_id is not None:
+        raise InsufficientAccess
+    return caller
+
+
+def database(request: Request) -> Database:
+    found: Database = request.app.state.database
+    return found
+
+
+def app_settings(request: Request) -> Settings:
+    found: Settings = request.app.state.settings
+    return found
+
+
+def sealer(request: Request) -> Sealer:
+    found: Sealer = request.app.state.sealer
+    return found
+
+
+PrincipalDep = Annotated[Principal, Depends(principal)]
+OrganizationDep = Annotated[Principal, Depends(organization)]
+DatabaseDep = Annotated[Database, Depends(database)]
+SettingsDep = Annotated[Settings, Depends(app_settings)]
+SealerDep = Annotated[Sealer, Depends(sealer)]
+
+
+async def _writing(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+    async with database.transaction() as session:
+        yield session
+
+
+async def _reading(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+    async with database.reading() as session:
+        yield session
+
+
+# The scope makes the commit happen before the response is sent: a failing commit is a 500, not a lie.
+SessionDep = Annotated[AsyncSession, Depends(_writing, scope="function")]
+ReadSessionDep = Annotated[AsyncSession, Depends(_reading, scope="function")]
+
+ApplicationRef = Annotated[str, Path(alias="app_id", description="The application's id or uid.", max_length=256)]
+
+
+async def find_application(session: AsyncSession, caller: Principal, reference: str) -> ApplicationRow:
+    """The application that a path names, if the caller may see it. NotFound otherwise, without a hint why."""
+    row = await ApplicationsTable(session).find(caller.organization_id, reference)
+    if row is None or caller.application_id not in {None, row.id}:
+        raise NotFound
+    return row
+
+
+async def _writing_application(app_id: ApplicationRef, caller: PrincipalDep, session: SessionDep) -> ApplicationRow:
+    return await find_application(session, caller, app_id)
+
+
+async def _reading_application(app_id: ApplicationRef, caller: PrincipalDep, session: ReadSessionDep) -> ApplicationRow:
+    return await find_application(session, caller, app_id)
+
+
+# The path's application, read in the same session (and transaction) as the rest of the request.
+ApplicationDep = Annotated[ApplicationRow, Depends(_writing_application, scope="function")]
+ReadApplicationDep = Annotated[ApplicationRow, Depends(_reading_application, scope="function")]
+
+
+def message_service(request: Request) -> MessageService:
+    found: MessageService = request.app.state.messages
+    return found
+
+
+def doorbell(request: Request) -> Doorbell:
+    found: Doorbell = request.app.state.doorbell
+    return found
+
+
+MessageServiceDep = Annotated[MessageService, Depends(message_service)]
+DoorbellDep = Annotated[Doorbell, Depends(doorbell)]

@@ -1,0 +1,1 @@
+"""Endpoint: a URL that a customer registered. Here: its settings, custom headers, signing secrets and statistics."""

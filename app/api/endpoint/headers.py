@@ -1,0 +1,90 @@
+"""The rules of custom headers: which names and values may be sent, which values are never shown again."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+# RFC 9110 §5.6.2 (token), and §5.5 without obs-text: what every receiver reads alike.
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+_LONGEST_VALUE: Final = 4096
+
+# Ours to set, the connection's, or a proxy's and a cache's on the way: the Svix API's list, and those that frame a
+# request or that the delivery engine writes itself.
+_FORBIDDEN: Final = frozenset(
+    {
+        "accept-encoding",
+        "age",
+        "cache-control",
+        "clear-site-data",
+        "connection",
+        "expect",
+        "expires",
+        "host",
+        "keep-alive",
+        "pragma",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "warning",
+    }
+)
+_FORBIDDEN_PREFIXES: Final = (
+    "content-",
+    "proxy-",
+    "svix-",
+    "webhook-",
+    "x-amz-",
+    "x-amzn-",
+    "x-azure-",
+    "x-fd-",
+    "x-gfe",
+    "x-goog-",
+    "x-google",
+    "x-svix-",
+)
+_SENSITIVE: Final = frozenset({"authorization", "x-api-key", "x-auth-token", "www-authenticate"})
+
+
+def check_names(names: Iterable[str]) -> None:
+    """ValueError for a name that may not be sent, or that is given twice (names do not differ by case)."""
+    seen: set[str] = set()
+    for name in names:
+        lower = name.lower()
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name[:64]!r} is not a header name: use letters, digits and hyphens, up to 256")
+        if lower in _FORBIDDEN or lower.startswith(_FORBIDDEN_PREFIXES):
+            raise ValueError(
+                f"the header {name!r} is not allowed: leave it out, it is set for each delivery or reserved"
+            )
+        if lower in seen:
+            raise ValueError(f"the header {name!r} is given twice: names that differ only by case are the same")
+        seen.add(lower)
+
+
+def check_value(name: str, value: str) -> None:
+    """ValueError for a value that may not be sent; its text does not repeat the value."""
+    if len(value) > _LONGEST_VALUE:
+        raise ValueError(f"the value of the header {name!r} must be at most {_LONGEST_VALUE} characters")
+    if not _VALUE.fullmatch(value):
+        raise ValueError(f"the value of the header {name!r} must be printable ASCII, without line breaks")
+
+
+def merged(current: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """The headers after a change; None removes one. Names are compared without case, and spelled as given last."""
+    headers = {name.lower(): (name, value) for name, value in current.items()}
+    for name, value in changes.items():
+        if value is None:
+            headers.pop(name.lower(), None)
+        else:
+            headers[name.lower()] = (name, value)
+    return dict(headers.values())
+
+
+def is_sensitive(name: str) -> bool:
+    """Whether the header's value is kept back: it is a credential."""
+    lower = name.lower()
+    return lower in _SENSITIVE or lower.startswith("proxy-auth")

@@ -1,0 +1,175 @@
+"""Endpoints on the wire.
+
+Both generations of SDKs are served: `eventTypes` is also `filterTypes`, `throttleRate` is also `rateLimit`.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AliasChoices, Field
+
+from app.api.endpoint import headers as header_rules
+from app.api.endpoint.secrets import GRACE_SECONDS, LONGEST_GRACE_SECONDS
+from app.api.fields import Channel, Dto, EventTypeName, Metadata, Text, Timestamp, Uid
+from app.delivery.signing import SigningKey
+from app.delivery.url import parse_url
+
+_MOST_CHANNELS = 10
+_SHORT = 2**16 - 1  # Rates and versions are 16-bit numbers in the SDKs.
+
+
+def _check_url(value: str) -> str:
+    parse_url(value)
+    return value
+
+
+def _check_headers(value: dict[str, str]) -> dict[str, str]:
+    header_rules.check_names(value)
+    for name, text in value.items():
+        header_rules.check_value(name, text)
+    return value
+
+
+def _check_header_changes(value: dict[str, str | None]) -> dict[str, str | None]:
+    header_rules.check_names(value)
+    for name, text in value.items():
+        if text is not None:
+            header_rules.check_value(name, text)
+    return value
+
+
+def _distinct_or_none(value: list[str] | None) -> list[str] | None:
+    """An empty list subscribes to everything, as null does: forms without a choice send one."""
+    return list(dict.fromkeys(value)) if value else None
+
+
+def _distinct_channels(value: list[str] | None) -> list[str] | None:
+    distinct = _distinct_or_none(value)
+    if distinct is not None and len(distinct) > _MOST_CHANNELS:
+        raise ValueError(f"Channels must have at least 1 and at most {_MOST_CHANNELS} items, or be set to null.")
+    return distinct
+
+
+def _some_channels(value: list[str] | None) -> list[str] | None:
+    if value == []:
+        raise ValueError(f"Channels must have at least 1 and at most {_MOST_CHANNELS} items, or be set to null.")
+    return value
+
+
+Url = Annotated[str, Field(min_length=1), AfterValidator(_check_url)]
+Rate = Annotated[int, Field(strict=True, ge=1, le=_SHORT)]
+Version = Annotated[int, Field(strict=True, ge=1, le=_SHORT)]
+Flag = Annotated[bool, Field(strict=True)]
+EventTypes = Annotated[list[EventTypeName] | None, AfterValidator(_distinct_or_none)]
+Channels = Annotated[list[Channel] | None, AfterValidator(_distinct_channels)]
+SomeChannels = Annotated[list[Channel] | None, AfterValidator(_some_channels), AfterValidator(_distinct_channels)]
+Secret = Annotated[str, AfterValidator(lambda text: SigningKey.parse(text).text)]
+Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
+HeaderChanges = Annotated[dict[str, str | None], AfterValidator(_check_header_changes)]
+
+_EVENT_TYPES = AliasChoices("eventTypes", "filterTypes")
+_RATE = AliasChoices("throttleRate", "rateLimit")
+
+
+class EndpointUpdate(Dto):
+    """What an endpoint is replaced with."""
+
+    url: Url = Field(description="Where its messages are posted to.", examples=["https://example.com/webhook/"])
+    description: Text = Field(default="", examples=["An example endpoint name"])
+    uid: Uid | None = Field(default=None, description="Your own id of this endpoint, unique in its application.")
+    throttle_rate: Rate | None = Field(default=None, validation_alias=_RATE, description="Most messages a second.")
+    version: Version | None = Field(default=None, json_schema_extra={"deprecated": True})
+    disabled: Flag = Field(default=False, description="While true, no messages are sent to it.")
+    event_types: EventTypes = Field(
+        default=None, validation_alias=_EVENT_TYPES, description="What it subscribes to; leave out for all event types."
+    )
+    channels: SomeChannels = Field(
+        default=None, description="Up to 10 channels to listen to; leave out for all messages."
+    )
+    metadata: Metadata = Field(default_factory=dict, description="Your own key-value pairs, up to 4096 bytes.")
+
+
+class EndpointIn(EndpointUpdate):
+    """What creates an endpoint."""
+
+    secret: Secret | None = Field(
+        default=None, description="Signs its messages: whsec_ and base64 of 24 to 75 bytes. Leave out to have one made."
+    )
+    headers: Headers | None = Field(default=None, description="Sent with each of its messages.")
+
+
+class EndpointPatch(Dto):
+    """Only the fields that are present change, so that the defaults here are never used."""
+
+    url: Url = ""
+    description: Text = ""
+    uid: Uid | None = None
+    throttle_rate: Rate | None = Field(default=None, validation_alias=_RATE)
+    version: Version = Field(default=1, json_schema_extra={"deprecated": True})
+    disabled: Flag = False
+    event_types: EventTypes = Field(default=None, validation_alias=_EVENT_TYPES)
+    channels: Channels = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class EndpointOut(Dto):
+    """An endpoint, without what is secret about it."""
+
+    id: str = Field(examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    uid: str | None = None
+    url: str
+    description: str
+    version: int = Field(json_schema_extra={"deprecated": True})
+    disabled: bool
+    throttle_rate: int | None = None
+    rate_limit: int | None = Field(default=None, json_schema_extra={"deprecated": True})
+    event_types: list[str] | None = None
+    filter_types: list[str] | None = Field(default=None, json_schema_extra={"deprecated": True})
+    channels: list[str] | None = None
+    metadata: dict[str, str]
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class EndpointHeadersIn(Dto):
+    """All custom headers of an endpoint."""
+
+    headers: Headers = Field(examples=[{"X-Example": "123", "X-Foobar": "Bar"}])
+
+
+class EndpointHeadersPatch(Dto):
+    """Headers to set, and (null, or listed in `deleteHeaders`) to remove."""
+
+    headers: HeaderChanges = Field(examples=[{"X-Example": "123", "X-Foobar": None}])
+    delete_headers: list[Text] = Field(default_factory=list)
+
+
+class EndpointHeadersOut(Dto):
+    """The custom headers; of those whose values are credentials only the names, in `sensitive`."""
+
+    headers: dict[str, str]
+    sensitive: list[str] = Field(json_schema_extra={"uniqueItems": True})
+
+
+class EndpointSecretOut(Dto):
+    """What a receiver verifies signatures with."""
+
+    key: str = Field(examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"])
+
+
+class EndpointSecretRotateIn(Dto):
+    """The next secret, and how long the current one goes on signing beside it."""
+
+    key: Secret | None = Field(default=None, description="The new secret. Leave out to have one made.")
+    grace_period_seconds: Annotated[int, Field(strict=True, ge=0, le=LONGEST_GRACE_SECONDS)] | None = Field(
+        default=None, description=f"How long the current secret stays valid: up to 7 days, {GRACE_SECONDS} if left out."
+    )
+
+
+class EndpointStats(Dto):
+    """How many of an endpoint's deliveries are in each state."""
+
+    success: int
+    pending: int
+    sending: int
+    fail: int
+    canceled: int

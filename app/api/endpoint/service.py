@@ -1,0 +1,249 @@
+"""The rules of endpoints."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app import clock, ids
+from app.api.endpoint import headers as header_rules
+from app.api.endpoint.models import (
+    EndpointHeadersIn,
+    EndpointHeadersOut,
+    EndpointHeadersPatch,
+    EndpointIn,
+    EndpointOut,
+    EndpointPatch,
+    EndpointSecretOut,
+    EndpointSecretRotateIn,
+    EndpointStats,
+    EndpointUpdate,
+)
+from app.api.endpoint.secrets import GRACE_SECONDS, rotated
+from app.api.paging import ListOut, Paging, list_out
+from app.db.application.model import ApplicationRow
+from app.db.endpoint.model import (
+    EndpointRow,
+    LiveSecret,
+    open_headers,
+    open_secrets,
+    seal_headers,
+    seal_secrets,
+)
+from app.db.endpoint.statistics import DeliveryCounts
+from app.db.endpoint.table import EndpointsTable
+from app.db.event_type.table import EventTypesTable
+from app.db.pending_delivery.table import PendingDeliveriesTable
+from app.db.shard.model import shard_of
+from app.delivery.signing import SigningKey
+from app.errors import BadRequest, Conflict, NotFound, ValidationFailed, Violation
+from app.sealing import Sealer
+from app.settings import Settings
+
+_LONGEST_STATS: Final = timedelta(days=28)
+# For callers whose clock is not quite ours.
+_CLOCK_SKEW: Final = timedelta(minutes=5)
+_BEFORE_ALL_IDS: Final = datetime(2014, 1, 1, tzinfo=UTC)
+_COLUMNS: Final = {"throttle_rate": "rate_limit", "metadata": "metadata_"}
+
+
+class EndpointService:
+    """Keeps the endpoints of an application, and what is sealed in them."""
+
+    def __init__(self, session: AsyncSession, sealer: Sealer, settings: Settings) -> None:
+        self._endpoints = EndpointsTable(session)
+        self._event_types = EventTypesTable(session)
+        self._pending = PendingDeliveriesTable(session)
+        self._counts = DeliveryCounts(session)
+        self._sealer = sealer
+        self._settings = settings
+
+    async def page(self, app: ApplicationRow, paging: Paging) -> ListOut[EndpointOut]:
+        """The application's endpoints, newest first unless asked otherwise."""
+        page = await self._endpoints.page(app.id, paging.window(ascending=False))
+        return list_out(page.rows, page.done, key=lambda row: row.id, item=_out)
+
+    async def get(self, app: ApplicationRow, reference: str) -> EndpointOut:
+        """The endpoint with that id or uid."""
+        return _out(await self._find(app, reference))
+
+    async def create(self, app: ApplicationRow, body: EndpointIn) -> EndpointOut:
+        """A new endpoint, with a signing secret made for it unless one is given. Conflict if the uid is taken."""
+        await self._check(app, body)
+        row = self._new_row(app, body.secret)
+        row.headers = seal_headers(self._sealer, row.id, body.headers or {})
+        _change(row, body, EndpointUpdate.model_fields)
+        await self._endpoints.save(row)
+        return _out(row)
+
+    async def put(self, app: ApplicationRow, reference: str, body: EndpointUpdate) -> tuple[EndpointOut, bool]:
+        """Replace the endpoint with that id or uid, or create it with that uid; says whether it was created."""
+        await self._check(app, body)
+        row = await self._endpoints.find_to_change(app.id, reference)
+        if row is None:
+            row = self._new_row(app, None)
+            try:
+                return await self._replace(row, reference, body), True
+            except Conflict:
+                # Either another request created it this moment, or the uid in the body belongs to another endpoint.
+                row = await self._endpoints.find_to_change(app.id, reference)
+                if row is None:
+                    raise
+        return await self._replace(row, reference, body), False
+
+    async def patch(self, app: ApplicationRow, reference: str, body: EndpointPatch) -> EndpointOut:
+        """Change those fields of an endpoint that the body holds."""
+        await self._check(app, body)
+        row = await self._find_to_change(app, reference)
+        _change(row, body, body.model_fields_set)
+        await self._endpoints.save(row)
+        return _out(row)
+
+    async def delete(self, app: ApplicationRow, reference: str) -> None:
+        """Delete an endpoint and cancel what is still to be delivered to it."""
+        row = await self._find_to_change(app, reference)
+        await self._endpoints.soft_delete(app.id, row.id, clock.now())
+        await self._pending.cancel_of_endpoint(app.id, row.id)
+
+    async def headers(self, app: ApplicationRow, reference: str) -> EndpointHeadersOut:
+        """The endpoint's custom headers; credentials only by name."""
+        row = await self._find(app, reference)
+        headers = open_headers(self._sealer, row.id, row.headers)
+        shown = {name: value for name, value in headers.items() if not header_rules.is_sensitive(name)}
+        return EndpointHeadersOut(headers=shown, sensitive=[name for name in headers if name not in shown])
+
+    async def set_headers(self, app: ApplicationRow, reference: str, body: EndpointHeadersIn) -> None:
+        """Replace all custom headers of an endpoint."""
+        row = await self._find_to_change(app, reference)
+        await self._save_headers(row, body.headers)
+
+    async def patch_headers(self, app: ApplicationRow, reference: str, body: EndpointHeadersPatch) -> None:
+        """Set and remove some custom headers of an endpoint."""
+        row = await self._find_to_change(app, reference)
+        current = open_headers(self._sealer, row.id, row.headers)
+        without = header_rules.merged(current, dict.fromkeys(body.delete_headers))
+        await self._save_headers(row, header_rules.merged(without, body.headers))
+
+    async def secret(self, app: ApplicationRow, reference: str) -> EndpointSecretOut:
+        """What the endpoint's receiver verifies signatures with: the current secret, or the public key of it."""
+        row = await self._find(app, reference)
+        current = open_secrets(self._sealer, row.id, row.secrets)[0]
+        return EndpointSecretOut(key=SigningKey.parse(current.key).public_text)
+
+    async def rotate_secret(self, app: ApplicationRow, reference: str, body: EndpointSecretRotateIn) -> None:
+        """Sign with a new secret, and with the current one too for a while. BadRequest if too many are live."""
+        row = await self._find_to_change(app, reference)
+        secrets = open_secrets(self._sealer, row.id, row.secrets)
+        grace = GRACE_SECONDS if body.grace_period_seconds is None else body.grace_period_seconds
+        secrets = rotated(secrets, body.key or self._new_secret(), grace, int(clock.unix()))
+        row.secrets = seal_secrets(self._sealer, row.id, secrets)
+        row.updated_at = clock.now()
+        await self._endpoints.save(row)
+
+    async def stats(
+        self, app: ApplicationRow, reference: str, since: datetime | None, until: datetime | None
+    ) -> EndpointStats:
+        """The endpoint's deliveries by state, of messages from `since` to `until`. BadRequest beyond 28 days."""
+        start, end = _stats_range(since, until, clock.now())
+        row = await self._find(app, reference)
+        counts = await self._counts.by_state(app.id, row.id, start, end)
+        return EndpointStats(
+            success=counts.get(0, 0),
+            pending=counts.get(1, 0),
+            sending=0,
+            fail=counts.get(2, 0),
+            canceled=counts.get(4, 0),
+        )
+
+    async def _find(self, app: ApplicationRow, reference: str) -> EndpointRow:
+        row = await self._endpoints.find(app.id, reference)
+        if row is None:
+            raise NotFound
+        return row
+
+    async def _find_to_change(self, app: ApplicationRow, reference: str) -> EndpointRow:
+        row = await self._endpoints.find_to_change(app.id, reference)
+        if row is None:
+            raise NotFound
+        return row
+
+    async def _check(self, app: ApplicationRow, body: EndpointUpdate | EndpointPatch) -> None:
+        """ValidationFailed for what the organization's event types and the settings do not allow."""
+        if "url" in body.model_fields_set and self._settings.endpoint_https_only and body.url[:6].lower() != "https:":
+            text = "Endpoint URL schemes must be https when endpoint_https_only is set."
+            raise ValidationFailed(Violation(("body", "url"), text))
+        if body.event_types:
+            known = await self._event_types.existing_names(app.organization_id, body.event_types)
+            missing = [name for name in body.event_types if name not in known]
+            if missing:
+                text = f"The following event types don't exist: {', '.join(missing)}"
+                raise ValidationFailed(Violation(("body", "eventTypes"), text))
+
+    def _new_row(self, app: ApplicationRow, secret: str | None) -> EndpointRow:
+        endpoint_id, now = ids.new_id("ep"), clock.now()
+        secrets = [LiveSecret(secret or self._new_secret(), None)]
+        return EndpointRow(
+            id=endpoint_id,
+            application_id=app.id,
+            url="",
+            secrets=seal_secrets(self._sealer, endpoint_id, secrets),
+            shard=shard_of(endpoint_id),
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _new_secret(self) -> str:
+        return SigningKey.generate(self._settings.default_signature_type).text
+
+    async def _replace(self, row: EndpointRow, reference: str, body: EndpointUpdate) -> EndpointOut:
+        _change(row, body, EndpointUpdate.model_fields)
+        if row.uid is None and reference != row.id:
+            if reference.startswith(ids.PREFIXES):
+                raise NotFound
+            # It was named by its uid, and stays findable by it.
+            row.uid = reference
+        await self._endpoints.save(row)
+        return _out(row)
+
+    async def _save_headers(self, row: EndpointRow, headers: dict[str, str]) -> None:
+        row.headers = seal_headers(self._sealer, row.id, headers)
+        row.updated_at = clock.now()
+        await self._endpoints.save(row)
+
+
+def _change(row: EndpointRow, body: EndpointUpdate | EndpointPatch, fields: Iterable[str]) -> None:
+    for name in fields:
+        value = getattr(body, name)
+        setattr(row, _COLUMNS.get(name, name), 1 if name == "version" and value is None else value)
+    row.updated_at = clock.now()
+
+
+def _stats_range(since: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    end = until or now
+    if end > now + _CLOCK_SKEW:
+        raise BadRequest("'until' cannot be in the future", code="invalid_range")
+    # The bound keeps the subtraction in range; there are no ids from before it.
+    start = since or max(end, _BEFORE_ALL_IDS) - _LONGEST_STATS
+    if end - start > _LONGEST_STATS + _CLOCK_SKEW:
+        raise BadRequest(f"'since' cannot be more than 28 days prior to {end}", code="invalid_range")
+    return start, end
+
+
+def _out(row: EndpointRow) -> EndpointOut:
+    return EndpointOut(
+        id=row.id,
+        uid=row.uid,
+        url=row.url,
+        description=row.description,
+        version=row.version,
+        disabled=row.disabled,
+        throttle_rate=row.rate_limit,
+        rate_limit=row.rate_limit,
+        event_types=row.event_types,
+        filter_types=row.event_types,
+        channels=row.channels,
+        metadata=row.metadata_,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,24 @@
+"""JSON that is passed on as it came: number formats, key order and duplicate keys of a payload are the sender's."""
+
+from typing import Annotated
+
+import orjson
+from fastapi import Response
+from pydantic import BaseModel, PlainSerializer, WithJsonSchema
+
+# Bytes of a JSON object, checked when they arrived. Only `exact_json` can write them.
+RawJson = Annotated[
+    bytes,
+    PlainSerializer(lambda raw: orjson.Fragment(raw)),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
+]
+
+
+def exact_json(model: BaseModel) -> bytes:
+    """The model on the wire, with its RawJson fields byte for byte; fields that are None are left out."""
+    return orjson.dumps(model.model_dump(by_alias=True, exclude_none=True))
+
+
+def exact(model: BaseModel, status_code: int = 200) -> Response:
+    """A response of the model, with its RawJson fields byte for byte."""
+    return Response(exact_json(model), status_code, media_type="application/json")

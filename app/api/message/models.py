@@ -1,0 +1,70 @@
+"""Messages on the wire."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError
+
+from app.api.exact import RawJson
+from app.api.fields import Channel, Dto, EventTypeName, Timestamp, Uid
+from app.errors import ValidationFailed, Violation
+
+_SPLIT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class MessageIn(Dto):
+    """A fact to publish. The payload is delivered byte for byte as it stands in the request."""
+
+    event_type: EventTypeName = Field(description="The event type's name.", examples=["invoice.paid"])
+    event_id: Uid | None = Field(default=None, description="Your own id of this fact; a second one is refused (409).")
+    channels: Annotated[list[Channel], Field(min_length=1, max_length=5)] | None = Field(
+        default=None, description="Only endpoints that listen to one of these channels, or to all, get the message."
+    )
+    payload: RawJson = Field(description="A JSON object.", examples=[{"id": "in_1", "amount": 4200}])
+    payload_retention_period: int = Field(default=90, ge=5, le=90, description="Days to keep the payload.")
+
+    @classmethod
+    def parse(cls, body: bytes) -> "MessageIn":
+        """The message in a request's body. ValidationFailed or RequestValidationError says what is wrong with it."""
+        try:
+            parts = _SPLIT.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ValidationFailed(_not_json(("body",), f"The body must be a JSON object: {error}")) from None
+        payload = parts.get("payload", parts.get("data"))
+        fields: dict[str, Any] = {
+            name: _value(name, parts[name])
+            for name in ("eventType", "eventId", "channels", "payloadRetentionPeriod")
+            if name in parts
+        }
+        if payload is not None:
+            if not isinstance(_value("payload", payload), dict):
+                raise ValidationFailed(_not_json(("body", "payload"), "the payload must be a JSON object"))
+            fields["payload"] = bytes(payload)
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            failures = error.errors(include_url=False, include_input=False)
+            raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in failures]) from None
+
+
+class MessageOut(Dto):
+    id: str = Field(examples=["msg_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    event_type: str
+    event_id: str | None = None
+    channels: list[str] | None = None
+    payload: RawJson
+    timestamp: Timestamp
+
+
+def _value(name: str, raw: msgspec.Raw) -> object:
+    """What a raw part of a JSON document says. Stricter than the split: refuses NaN, lone surrogates, bad UTF-8."""
+    try:
+        return orjson.loads(memoryview(raw))
+    except orjson.JSONDecodeError as error:
+        raise ValidationFailed(_not_json(("body", name), str(error))) from None
+
+
+def _not_json(loc: tuple[str, ...], text: str) -> Violation:
+    return Violation(loc, text, "value_error.jsondecode")

@@ -1,0 +1,132 @@
+"""Around every request: correlation id, body cap, trailing slash, CORS, one log line, and the last catch.
+
+One pure ASGI class, because each layer costs each request; what most requests do not need (counting a chunked body,
+CORS) is put around the application only for those that do. Keep it outermost.
+"""
+
+import re
+from collections.abc import Sequence
+from random import getrandbits
+from time import perf_counter
+from typing import Final, Literal
+
+from loguru import logger
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem, response_to
+from app.errors import PayloadTooLarge
+from app.logs import correlation_id
+
+# A token of RFC 9110 §5.6.2: visible ASCII without separators, so that it is safe in logs and headers.
+_SANE_ID: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
+_CLIENT_LEFT: Final = 499
+
+LogLevel = Literal["trace", "debug", "info", "warning", "error"]
+# The least status that is logged at each level: successes at debug, refusals at info, failures always.
+_LEAST_STATUS: Final[dict[LogLevel, int]] = {"trace": 100, "debug": 100, "info": 400, "warning": 500, "error": 500}
+
+
+class RequestMiddleware:
+    """The application as the outside sees it. `max_body_bytes` is the largest body that it is handed."""
+
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, log_level: LogLevel) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._least_status = _LEAST_STATUS[log_level]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id")
+        if request_id is None or _SANE_ID.fullmatch(request_id) is None:
+            request_id = b"%032x" % getrandbits(128)
+        # Never reset: the server runs each request in a task, hence in a context, of its own.
+        correlation_id.set(request_id.decode("ascii"))
+        path = scope["path"]
+        if path[-1:] == "/":
+            scope["path"] = path.rstrip("/") or "/"
+
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request_id)]}
+            await send(message)
+
+        try:
+            await self._application_for(headers)(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = _CLIENT_LEFT
+        except Exception as error:
+            response = response_to(error)
+            # Once a response has begun, ending without its end makes the server close the connection.
+            if status == 0:
+                await response(scope, receive, send_with_id)
+        if status >= self._least_status:
+            _log(scope, status, perf_counter() - started)
+
+    def _application_for(self, headers: dict[bytes, bytes]) -> ASGIApp:
+        """The application, with around it what a request with these headers needs."""
+        app = self._app
+        if (length := headers.get(b"content-length")) is not None:
+            # The server cuts the body at the declared length, so that it needs no counting.
+            if int(length) > self._max_body_bytes:
+                app = problem(PayloadTooLarge())
+        elif b"transfer-encoding" in headers:
+            app = _Counted(app, self._max_body_bytes)
+        if b"origin" in headers:
+            app = CORSMiddleware(
+                app, allow_origins=_ANY, allow_methods=_ANY, allow_headers=_ANY, expose_headers=_EXPOSED
+            )
+        return app
+
+
+_ANY: Final[Sequence[str]] = ("*",)
+_EXPOSED: Final[Sequence[str]] = ("X-Request-ID", "Retry-After")
+
+
+class _Counted:
+    """Counts a body of unknown length while it arrives; answers 413 instead of the application once it is too large."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._left = max_body_bytes
+        self._started = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def count() -> Message:
+            message = await receive()
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise PayloadTooLarge
+            return message
+
+        async def send_unless_refused(message: Message) -> None:
+            # Whatever the application makes of the exception that it got from `count`, it is not the answer.
+            if self._left >= 0 or self._started:
+                self._started = True
+                await send(message)
+
+        try:
+            await self._app(scope, count, send_unless_refused)
+        except PayloadTooLarge:
+            if self._left >= 0:
+                raise
+        if self._left < 0 and not self._started:
+            await problem(PayloadTooLarge())(scope, receive, send)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    level = "ERROR" if status >= 500 else "INFO" if status >= 400 else "DEBUG"
+    # The path as it was sent: percent-encoded, so that it cannot hold a line break.
+    path = scope.get("raw_path", b"").decode("ascii", "backslashreplace") or scope["path"]
+    logger.bind(method=scope["method"], path=path, status=status, milliseconds=round(seconds * 1000, 1)).log(
+        level, "request"
+    )

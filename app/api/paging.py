@@ -1,0 +1,75 @@
+"""Lists on the wire: `limit`, `iterator` and `order` in; `data`, `iterator`, `prevIterator` and `done` out.
+
+An iterator is the key of the last item that was seen; with a leading `-` it is the key of the first one and walks back.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Generic, Literal, TypeVar
+
+from fastapi import Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.db.base import Window
+from app.errors import ValidationFailed, Violation
+
+_MOST = 250
+
+ItemT = TypeVar("ItemT")
+SourceT = TypeVar("SourceT")
+
+
+class ListOut(BaseModel, Generic[ItemT]):
+    """One page of a list."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    data: Sequence[ItemT]
+    iterator: str | None = Field(description="Pass it as `iterator` for the next page.")
+    prev_iterator: str | None = Field(
+        default=None, serialization_alias="prevIterator", description="Pass it as `iterator` for the page before."
+    )
+    done: bool = Field(description="Whether this was the last page in the direction of reading.")
+
+
+class Paging(BaseModel):
+    """What the caller asked for. `order` is None where the caller left it to the list."""
+
+    limit: int
+    iterator: str | None
+    order: Literal["ascending", "descending"] | None
+
+    def window(self, *, ascending: bool) -> Window:
+        """The part of the list that this asks for; `ascending` is the list's own order."""
+        cursor, backwards = self.iterator, False
+        if cursor is not None and cursor.startswith("-"):
+            cursor, backwards = cursor[1:], True
+        if self.order is not None:
+            ascending = self.order == "ascending"
+        return Window(self.limit, cursor or None, ascending, backwards)
+
+
+def _paging(
+    limit: Annotated[int, Query(description="Most items to return, up to 250.", ge=1)] = 50,
+    iterator: Annotated[str | None, Query(description="The `iterator` or `prevIterator` of another page.")] = None,
+    order: Annotated[Literal["ascending", "descending"] | None, Query(description="The order of the list.")] = None,
+) -> Paging:
+    if limit > _MOST:
+        raise ValidationFailed(Violation(("query", "limit", "limit"), f"Given limit must not exceed {_MOST}"))
+    if iterator is not None and "\0" in iterator:
+        raise ValidationFailed(Violation(("query", "iterator"), "The iterator is not one that a list returned"))
+    return Paging(limit=limit, iterator=iterator, order=order)
+
+
+PagingDep = Annotated[Paging, Depends(_paging)]
+
+
+def list_out(
+    rows: Sequence[SourceT], done: bool, key: Callable[[SourceT], str], item: Callable[[SourceT], ItemT]
+) -> ListOut[ItemT]:
+    """The page that goes on the wire, of the rows that were read."""
+    return ListOut[ItemT](
+        data=[item(row) for row in rows],
+        iterator=key(rows[-1]) if rows else None,
+        prev_iterator=f"-{key(rows[0])}" if rows else None,
+        done=done,
+    )

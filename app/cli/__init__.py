@@ -1,0 +1,1 @@
+"""The `postrider` command: runs Postrider's processes, and the servers that it brings along."""

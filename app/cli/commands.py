@@ -1,0 +1,30 @@
+"""The ordinary commands behind `postrider api`, `worker` and `beat`."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+# -P: a folder `app` in the current directory must not be taken for ours.
+_PYTHON: Final = (sys.executable, "-P", "-m")
+_CELERY: Final = (*_PYTHON, "celery", "-A", "worker.main")
+
+
+def api_command(host: str, port: int) -> list[str]:
+    """uvicorn with the guard against slow and oversized requests."""
+    return [
+        *(*_PYTHON, "uvicorn", "--factory", "app.main:create_app"),
+        *("--app-dir", str(Path(__file__).resolve().parents[2])),
+        *("--host", host, "--port", str(port), "--loop", "uvloop", "--http", "app.http_guard:GuardedProtocol"),
+        # Without `on`, uvicorn would serve even when the start-up failed. 20 s fit in Kubernetes' 30.
+        *("--lifespan", "on", "--no-access-log", "--timeout-graceful-shutdown", "20"),
+    ]
+
+
+def worker_command() -> list[str]:
+    """The Celery worker, without the chatter between workers, which nothing here needs."""
+    return [*_CELERY, "worker", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+
+def beat_command(schedule: Path) -> list[str]:
+    """Celery beat; `schedule` is the file in which it remembers what it last started."""
+    return [*_CELERY, "beat", "--schedule", str(schedule)]

@@ -1,0 +1,157 @@
+"""The `postrider` command."""
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from app import ids, tokens
+from app.cli.commands import api_command, beat_command, worker_command
+from app.cli.process import CannotRun
+from app.settings import Settings, SettingsError, load
+from app.settings import settings as process_settings
+
+_EXIT_CODES: Final = (
+    "Exit codes: 0 ended as asked, 1 failed, 2 wrong usage, 75 try again later, 78 wrong setting, 130 Ctrl-C."
+)
+
+command = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A self-hosted webhook gateway, both directions, that speaks the Svix API.",
+    epilog=_EXIT_CODES,
+)
+
+
+def main() -> None:
+    """The entry point of the package."""
+    command()
+
+
+def _one_line_errors(run: Callable[..., None]) -> Callable[..., None]:
+    """What forbids to start is one line on stderr and an exit code, not a traceback."""
+
+    @wraps(run)
+    def guarded(*args: object, **kwargs: object) -> None:
+        try:
+            run(*args, **kwargs)
+        except SettingsError as error:
+            _fail(str(error), 78)
+        except CannotRun as error:
+            _fail(str(error), error.code)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+
+    return guarded
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    typer.echo(f"postrider: {text}", err=True)
+    raise typer.Exit(code) from None
+
+
+@command.command(epilog=_EXIT_CODES)
+@_one_line_errors
+def up() -> None:
+    """Run everything on this machine: Postgres, Valkey, the API, the worker and beat.
+
+    Brings its own servers and secrets, kept in POSTRIDER_DATA_DIR (.postrider), and listens on POSTRIDER_LISTEN_ADDRESS
+    (127.0.0.1:8071). With POSTRIDER_DB_DSN or POSTRIDER_REDIS_DSN set, uses that server instead of its own.
+    Deliveries to loopback addresses are allowed unless POSTRIDER_WHITELIST_SUBNETS is set.
+    """
+    from app.cli.console import Console
+    from app.cli.up import Up
+
+    raise typer.Exit(Up(load(), Console()).run())
+
+
+@command.command(epilog=_EXIT_CODES)
+@_one_line_errors
+def api() -> None:
+    """Run the API: uvicorn --factory app.main:create_app."""
+    settings = process_settings()
+    _become(api_command(settings.host, settings.port))
+
+
+@command.command(epilog=_EXIT_CODES)
+@_one_line_errors
+def worker() -> None:
+    """Run the worker, which delivers messages: celery -A worker.main worker."""
+    process_settings()
+    _become(worker_command())
+
+
+@command.command(epilog=_EXIT_CODES)
+@_one_line_errors
+def beat() -> None:
+    """Run beat, which starts regular chores; one is enough: celery -A worker.main beat."""
+    process_settings()
+    # A predictable name in a shared folder could be planted by another user; beat unpickles what it finds.
+    _become(beat_command(Path(tempfile.mkdtemp(prefix="postrider-beat-")) / "schedule"))
+
+
+@command.command(epilog=_EXIT_CODES)
+@_one_line_errors
+def migrate() -> None:
+    """Create the database if it is missing, and bring it to the newest schema. Several may run at once.
+
+    POSTRIDER_DB_DSN names it: postgresql://user:password@host:port/database, or with a unix socket
+    postgresql://user:password@/database?host=/folder&port=5432.
+    """
+    from app.cli.migrations import MigrationFailed
+    from app.cli.migrations import migrate as run_migrations
+
+    settings = load()
+    if not settings.db_dsn:
+        raise SettingsError("POSTRIDER_DB_DSN is not set: set it to the database that shall be migrated")
+    try:
+        run_migrations(settings.db_dsn, typer.echo)
+    except MigrationFailed as error:
+        _fail(f"a migration failed: {error}", 1)
+
+
+@command.command(epilog=_EXIT_CODES)
+@_one_line_errors
+def token(
+    organization: Annotated[
+        str, typer.Option("--organization", envvar="ORG", help="The organization that the token acts for.")
+    ] = ids.DEFAULT_ORGANIZATION_ID,
+) -> None:
+    """Print an API token, valid for ten years, and nothing else.
+
+    Signed with POSTRIDER_JWT_SECRET if it is set, otherwise with the secret that `postrider up` keeps.
+    """
+    settings = load()
+    # Whose secret is short has decided so; the API warns, and this output is for pipes.
+    warnings.filterwarnings("ignore", message=".*HMAC key.*")
+    try:
+        issued = tokens.issue(
+            _jwt_secret(settings), settings.jwt_algorithm, organization or ids.DEFAULT_ORGANIZATION_ID
+        )
+    except ValueError as error:
+        _fail(str(error), 2)
+    typer.echo(issued)
+
+
+def _jwt_secret(settings: Settings) -> str:
+    if settings.jwt_secret is not None:
+        return settings.jwt_secret.get_secret_value()
+    from app.cli.secret_file import kept_secrets
+
+    return kept_secrets(settings.data_dir.absolute()).jwt
+
+
+def _become(words: list[str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execv(words[0], words)  # noqa: S606 - our own interpreter and arguments
+
+
+if __name__ == "__main__":
+    main()

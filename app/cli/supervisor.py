@@ -1,0 +1,173 @@
+"""Keeps a set of processes running: starts them in order, restarts what dies, ends them in the reverse order."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+from app.cli.console import Console
+from app.cli.process import end_orphan, spawn, stop
+
+_RESTARTS: Final = 5
+_WITHIN: Final = 60.0  # seconds
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 8.0
+# The API drains for up to 20 s, and so does the worker.
+_GRACE: Final = 24.0
+_LONGEST_LINE: Final = 65_536
+
+
+class Supervised(Protocol):
+    """A server or a child; all of them are started by the main thread, with whose death they die."""
+
+    name: str
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class KeepsDying(Exception):
+    """A process died too often to be restarted again."""
+
+
+class Child:
+    """One of Postrider's own processes; its output goes to the console line by line."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], run_folder: Path, console: Console
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._environment = environment
+        self._pidfile = run_folder / f"{name}.pid"
+        self._say: Callable[[str], None] = lambda text: console.child_line(name, text)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pump: threading.Thread | None = None
+        self._asked = False
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """RuntimeError before `start()`."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} is not running: call start() first")
+        return self._process
+
+    def end_orphan(self) -> None:
+        """End what an earlier `postrider up` left behind when it was killed."""
+        if self._pidfile.exists():
+            text = self._pidfile.read_text().strip()
+            if text.isdigit():
+                end_orphan(int(text), signal.SIGTERM, lambda words: words == self._command)
+            self._pidfile.unlink()
+
+    def start(self) -> None:
+        self._process = spawn(self._command, environment=self._environment, output=subprocess.PIPE)
+        self._pidfile.write_text(f"{self._process.pid}\n")
+        assert self._process.stdout is not None
+        self._pump = threading.Thread(target=self._copy, args=(self._process.stdout,), daemon=True)
+        self._pump.start()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, once: for Celery a second one means to drop what is in flight."""
+        if self._process is not None and not self._asked:
+            self._asked = True
+            self._process.terminate()
+
+    def stop(self) -> None:
+        """End it within 24 s; no effect if it does not run."""
+        if self._process is None:
+            return
+        self.ask_to_stop()
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            stop(self._process, ())
+        if self._pump is not None:
+            self._pump.join(1.0)
+        self._pidfile.unlink(missing_ok=True)
+        self._process = None
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+
+    def _copy(self, output: IO[bytes]) -> None:
+        with output:
+            while raw := output.readline(_LONGEST_LINE):
+                self._say(raw.decode(errors="replace").rstrip())
+
+
+class Supervisor:
+    """Holds what runs, in the order in which it was started."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._running: list[Supervised] = []
+        self._deaths: dict[str, deque[float]] = {}
+        self._restart_at: dict[str, float] = {}
+
+    def start(self, unit: Supervised) -> None:
+        """Start it, and be responsible for its end from now on, even if the start fails half-way."""
+        self._running.append(unit)
+        unit.start()
+
+    def check(self) -> None:
+        """Restart what died. KeepsDying after five deaths of one process within 60 s."""
+        for unit in self._running:
+            code = unit.process.poll()
+            if code is None:
+                continue
+            now = time.monotonic()
+            if unit.name not in self._restart_at:
+                self._restart_at[unit.name] = now + self._count_death(unit.name, code, now)
+            if now >= self._restart_at[unit.name]:
+                del self._restart_at[unit.name]
+                unit.start()
+                self._console.warn(f"{unit.name}: started again")
+
+    def _count_death(self, name: str, code: int, now: float) -> float:
+        """Seconds until it may be started again."""
+        deaths = self._deaths.setdefault(name, deque(maxlen=_RESTARTS))
+        how = describe_exit(code)
+        if len(deaths) == _RESTARTS and now - deaths[0] < _WITHIN:
+            raise KeepsDying(f"{name} {how} again, for the sixth time within a minute: see its lines above")
+        deaths.append(now)
+        recent = sum(now - death < _WITHIN for death in deaths)
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (recent - 1))
+        self._console.warn(f"{name} {how}; it is started again in {wait:.1f} s")
+        return wait
+
+    def stop(self) -> None:
+        """End everything: our own processes together, then the servers, the last started first."""
+        children = [unit for unit in self._running if isinstance(unit, Child)]
+        for child in children:
+            child.ask_to_stop()
+        for unit in reversed(self._running):
+            with self._console.step(f"Stopping {unit.name}"):
+                unit.stop()
+        self._running.clear()
+
+    def kill_children(self) -> None:
+        """End our own processes at once; what was in flight is sent again after the next start."""
+        for unit in self._running:
+            if isinstance(unit, Child):
+                unit.kill()
+
+
+def describe_exit(code: int) -> str:
+    """How a process ended, in words: `ended with code 1`, `was ended by SIGKILL`."""
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

@@ -1,0 +1,1 @@
+"""Application: one customer of an organization."""

@@ -1,0 +1,11 @@
+"""All the SQL about applications."""
+
+from app.db.application.model import ApplicationRow
+from app.db.base import BaseTable
+
+
+class ApplicationsTable(BaseTable[ApplicationRow]):
+    """The applications of one organization."""
+
+    row = ApplicationRow
+    scope = "organization_id"

@@ -1,0 +1,121 @@
+"""What every repository shares: one tenant's rows of one table, by key, by page, in and out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, Table, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import SQLModel, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a list: `limit` rows beyond `cursor` (exclusive), in key order.
+
+    `ascending` is the order of the list; `backwards` asks for the rows before the cursor instead of after it.
+    """
+
+    limit: int = 50
+    cursor: str | None = None
+    ascending: bool = True
+    backwards: bool = False
+
+
+RowT = TypeVar("RowT", bound=SQLModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[RowT]):
+    """Rows in list order; `done` when nothing follows in the direction of reading."""
+
+    rows: Sequence[RowT]
+    done: bool
+
+
+class BaseTable(Generic[RowT]):
+    """Reads and writes one table through a session that somebody else commits.
+
+    Every method takes the tenant first: the value of the `scope` column, to which each statement is limited.
+    """
+
+    row: ClassVar[type[SQLModel]]
+    scope: ClassVar[str]
+    key: ClassVar[str] = "id"
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    def _column(self, name: str) -> ColumnElement[Any]:
+        column: ColumnElement[Any] = self._table.c[name]
+        return column
+
+    @property
+    def _table(self) -> Table:
+        table: Table = self.row.__table__  # type: ignore[attr-defined]  # SQLModel sets it, and does not declare it
+        return table
+
+    def _live(self, scope_id: str) -> Select[tuple[RowT]]:
+        """The tenant's rows that are not deleted."""
+        statement: Select[tuple[RowT]] = select(self.row).where(self._column(self.scope) == scope_id)  # type: ignore[assignment]
+        if "deleted_at" in self._table.c:
+            statement = statement.where(self._column("deleted_at").is_(None))
+        return statement
+
+    async def get(self, scope_id: str, key: str) -> RowT | None:
+        """The row with that key, or None."""
+        found = await self.session.execute(self._live(scope_id).where(self._column(self.key) == key))
+        return found.scalar_one_or_none()
+
+    async def find(self, scope_id: str, reference: str) -> RowT | None:
+        """The row whose id, or else whose uid, is `reference`; or None. No uid has the form of an id."""
+        either = (self._column("id") == reference) | (self._column("uid") == reference)
+        found = await self.session.execute(self._live(scope_id).where(either))
+        return found.scalar_one_or_none()
+
+    async def page(self, scope_id: str, window: Window, *where: ColumnElement[bool]) -> Page[RowT]:
+        """One page of the tenant's rows by keyset: the cost does not depend on how far into the list it is."""
+        key = self._column(self.key)
+        upwards = window.ascending != window.backwards
+        statement = self._live(scope_id).where(*where)
+        if window.cursor is not None:
+            statement = statement.where(key > window.cursor if upwards else key < window.cursor)
+        statement = statement.order_by(key.asc() if upwards else key.desc()).limit(window.limit + 1)
+        rows = list((await self.session.execute(statement)).scalars())
+        done = len(rows) <= window.limit
+        rows = rows[: window.limit]
+        return Page(rows[::-1] if window.backwards else rows, done)
+
+    async def insert(self, row: RowT) -> RowT:
+        """Insert one row now, so that a conflict shows here. Raises sqlalchemy.exc.IntegrityError."""
+        self.session.add(row)
+        await self.session.flush()
+        return row
+
+    async def upsert_many(self, rows: Sequence[Mapping[str, object]], conflict: Sequence[str]) -> int:
+        """Insert rows, replacing those that agree in the `conflict` columns; returns how many were written."""
+        if not rows:
+            return 0
+        statement = insert(self._table).values([dict(row) for row in rows])
+        written = [name for name in rows[0] if name not in {*conflict, "id", "created_at"}]
+        statement = statement.on_conflict_do_update(
+            index_elements=list(conflict), set_={name: statement.excluded[name] for name in written}
+        )
+        result = await self.session.execute(statement.returning(self._column(self.key)))
+        return len(result.all())
+
+    async def soft_delete(self, scope_id: str, key: str, at: datetime) -> bool:
+        """Mark a row as deleted; False if there is no such row."""
+        result = await self.session.execute(
+            update(self._table)
+            .where(
+                self._column(self.scope) == scope_id,
+                self._column(self.key) == key,
+                self._column("deleted_at").is_(None),
+            )
+            .values(deleted_at=at)
+            .returning(self._column(self.key))
+        )
+        return result.first() is not None

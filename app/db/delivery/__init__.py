@@ -1,0 +1,1 @@
+"""Delivery: a message times an endpoint; the thing with a state."""

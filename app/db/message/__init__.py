@@ -1,0 +1,1 @@
+"""Message: one published fact, and (publish.py) the statement that accepts it."""

@@ -1,0 +1,155 @@
+"""Hop 3: one statement stores a whole batch of messages and what must be delivered of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+import asyncpg
+
+IDEMPOTENCY_HOURS: Final = 12
+
+# What it protects: a message, the claim on its event id and idempotency key, and its deliveries are committed together or
+# not at all. The application is checked here, not in a cache, so that nothing is accepted for one that is deleted, and
+# the endpoints are matched here, so that one that was created by any process a moment ago gets the message.
+_PUBLISH: Final = f"""
+WITH input AS (
+    SELECT i.*
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
+                $9::bytea[], $10::bytea[])
+        AS i(id, organization_id, application_id, uid, event_type, event_id, channels, payload, key, request_hash)
+    JOIN applications a
+        ON a.id = i.application_id AND a.organization_id = i.organization_id AND a.deleted_at IS NULL
+        AND (i.uid IS NULL OR a.uid = i.uid)
+), fresh AS (
+    SELECT * FROM input i
+    WHERE i.event_id IS NULL OR NOT EXISTS (
+        SELECT FROM message_event_ids e WHERE e.application_id = i.application_id AND e.event_id = i.event_id)
+), keyed AS (
+    INSERT INTO idempotency_keys AS k (organization_id, key, request_hash, message_id)
+    SELECT organization_id, key, request_hash, id FROM fresh WHERE key IS NOT NULL
+    ON CONFLICT (organization_id, key) DO UPDATE
+        SET request_hash = excluded.request_hash, message_id = excluded.message_id, created_at = excluded.created_at
+        WHERE k.created_at < now() - interval '{IDEMPOTENCY_HOURS} hours'
+    RETURNING message_id
+), accepted AS (
+    SELECT * FROM fresh WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
+), named AS (
+    INSERT INTO message_event_ids (application_id, event_id, message_id)
+    SELECT application_id, event_id, id FROM accepted WHERE event_id IS NOT NULL
+), stored AS (
+    INSERT INTO messages (id, application_id, event_type, event_id, channels, payload)
+    SELECT id, application_id, event_type, event_id, string_to_array(channels, ','), payload FROM accepted
+), queued AS (
+    INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard)
+    SELECT m.id, e.id, m.application_id, e.shard
+    FROM accepted m
+    JOIN endpoints e ON e.application_id = m.application_id AND e.deleted_at IS NULL AND NOT e.disabled
+        AND (e.event_types IS NULL OR m.event_type = ANY (e.event_types))
+        AND (e.channels IS NULL OR e.channels && string_to_array(m.channels, ','))
+    RETURNING shard
+)
+SELECT i.id, a.id IS NOT NULL AS accepted, now() AS created_at, (SELECT array_agg(DISTINCT shard) FROM queued) AS shards
+FROM input i LEFT JOIN accepted a ON a.id = i.id
+"""
+
+_REPLAY: Final = f"""
+SELECT k.message_id, k.request_hash, k.created_at FROM idempotency_keys k
+WHERE organization_id = $1 AND key = $2 AND created_at >= now() - interval '{IDEMPOTENCY_HOURS} hours'
+"""
+
+_APPLICATION: Final = "SELECT id FROM applications WHERE organization_id = $1 AND uid = $2 AND deleted_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to store. `uid` is set where the application was named by it: the database checks that it still holds."""
+
+    id: str
+    organization_id: str
+    application_id: str
+    uid: str | None
+    event_type: str
+    event_id: str | None
+    channels: tuple[str, ...] | None
+    payload: bytes
+    key: bytes | None
+    request_hash: bytes | None
+
+class Refusal(Enum):
+    """Why a message was not stored."""
+
+    NO_APPLICATION = "no_application"
+    # The event id is taken, or the idempotency key is: `replay_of` tells which.
+    TAKEN = "taken"
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    created_at: datetime
+
+Publication = Stored | Refusal
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What was published under an idempotency key before."""
+
+    message_id: str
+    request_hash: bytes
+    created_at: datetime
+
+class Publishing:
+    """Writes batches of messages. Each batch is one statement, and so one transaction."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def publish(self, batch: Sequence[NewMessage]) -> tuple[list[Publication], set[int]]:
+        """Store a batch; says for each message what came of it, and which shards have something due now.
+
+        Two messages that claim one event id or idempotency key at the same moment make the statement fail: then
+        each is stored on its own, so that the second meets the first, and no neighbour suffers.
+        """
+        try:
+            return await self._publish(batch)
+        except (asyncpg.UniqueViolationError, asyncpg.CardinalityViolationError):
+            if len(batch) == 1:
+                return await self._publish(batch)
+        results: list[Publication] = []
+        shards: set[int] = set()
+        for message in batch:
+            (result,), due = await self.publish([message])
+            results.append(result)
+            shards |= due
+        return results, shards
+
+    async def _publish(self, batch: Sequence[NewMessage]) -> tuple[list[Publication], set[int]]:
+        columns = (
+            [m.id for m in batch],
+            [m.organization_id for m in batch],
+            [m.application_id for m in batch],
+            [m.uid for m in batch],
+            [m.event_type for m in batch],
+            [m.event_id for m in batch],
+            [",".join(m.channels) if m.channels else None for m in batch],
+            [m.payload for m in batch],
+            [m.key for m in batch],
+            [m.request_hash for m in batch],
+        )
+
+        rows = await self._pool.fetch(_PUBLISH, *columns)
+        found: dict[str, Publication] = {
+            row["id"]: Stored(row["created_at"]) if row["accepted"] else Refusal.TAKEN for row in rows
+        }
+        shards = set(rows[0]["shards"] or ()) if rows else set()
+        return [found.get(m.id, Refusal.NO_APPLICATION) for m in batch], shards
+
+    async def replay_of(self, organization_id: str, key: bytes) -> Replay | None:
+        """What an idempotency key stands for, if it was used in the last hours."""
+        row = await self._pool.fetchrow(_REPLAY, organization_id, key)
+        return Replay(row["message_id"], bytes(row["request_hash"]), row["created_at"]) if row else None
+
+    async def application_of(self, organization_id: str, uid: str) -> str | None:
+        """The id of the organization's application with that uid."""
+        found: str | None = await self._pool.fetchval(_APPLICATION, organization_id, uid)
+        return found

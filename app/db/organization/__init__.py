@@ -1,0 +1,1 @@
+"""Organization: the tenant that owns an API token."""

@@ -1,0 +1,110 @@
+"""Connections to Postgres, and the only commit in the tree.
+
+Two ways in: `transaction()` and `reading()` give a SQLAlchemy session for the control plane; `pool` gives asyncpg
+connections for the statements of the hot path, each of which is its own transaction.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.errors import Unavailable
+from app.settings import Settings
+
+# What a lost, refused or overloaded Postgres raises. SQLAlchemy wraps most of these, but a refused connection
+# arrives as a bare OSError and a full pool as TimeoutError.
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DiskFullError,
+)
+
+
+class Database:
+    """The engines and the pool of one process. Open it in the event loop that uses it, close it there."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.db_dsn is not None
+        self._dsn = settings.db_dsn
+        self._statement_timeout = settings.db_statement_timeout
+        # Half for the control plane, half for the hot path, so that neither starves the other.
+        self._half = max(2, settings.db_pool_max_size // 2)
+        self.engine = self._engine(settings.db_dsn)
+        self.read_engine = self._engine(settings.db_read_dsn) if settings.db_read_dsn else self.engine
+        self._pool: asyncpg.Pool | None = None
+
+    def _engine(self, dsn: str) -> AsyncEngine:
+        return create_async_engine(
+            _for_sqlalchemy(dsn),
+            pool_size=self._half,
+            max_overflow=0,
+            pool_timeout=self._statement_timeout,
+            pool_pre_ping=True,
+            connect_args={"command_timeout": self._statement_timeout, "timeout": self._statement_timeout},
+        )
+
+    async def open(self) -> None:
+        """Connect the hot path's pool. Raises one of CONNECTION_ERRORS if Postgres cannot be reached."""
+        self._pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=min(2, self._half),
+            max_size=self._half,
+            command_timeout=self._statement_timeout,
+            timeout=self._statement_timeout,
+            # The hot path's statements have few, known plans: do not plan them again for each call.
+            server_settings={"plan_cache_mode": "force_generic_plan", "application_name": "postrider"},
+        )
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+        await self.engine.dispose()
+        if self.read_engine is not self.engine:
+            await self.read_engine.dispose()
+
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """Connections for the hot path. RuntimeError before `open()`."""
+        if self._pool is None:
+            raise RuntimeError("the database is not open: call open() in the lifespan first")
+        return self._pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session on the write server; commits at the end, rolls back on an error."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+            await session.commit()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for lists, on the read replica if there is one; never commits."""
+        async with AsyncSession(self.read_engine, expire_on_commit=False) as session:
+            yield session
+
+
+@asynccontextmanager
+async def unavailable_when_unreachable() -> AsyncIterator[None]:
+    """Turns what a lost connection raises into Unavailable, for callers outside of a request."""
+    try:
+        yield
+    except CONNECTION_ERRORS as error:
+        raise Unavailable() from error
+
+
+def _for_sqlalchemy(dsn: str) -> str:
+    scheme, _, rest = dsn.partition("://")
+    if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+        raise ValueError(f"POSTRIDER_DB_DSN must begin with postgresql://, not {scheme}://")
+    return f"postgresql+asyncpg://{rest}"

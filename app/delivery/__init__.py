@@ -1,0 +1,6 @@
+"""Delivery: one HTTP try of a message at an endpoint, and what follows from how it went.
+
+This room is pure: no rows, no settings object, no Celery, no FastAPI, no SQL. Everything comes in as an argument.
+`url` what may be an endpoint's URL · `signing` Standard Webhooks signatures · `guard` where a delivery may go ·
+`client` the POST itself · `outcome` how it went, as a value · `retry` what happens next.
+"""

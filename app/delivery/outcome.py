@@ -1,0 +1,59 @@
+"""How one attempt went, as a value: remote failure is never an exception here.
+
+`milliseconds` is the duration of the whole attempt. `body` is the start of the receiver's answer, as its bytes came
+(never decompressed); `truncated` says that there was more. `detail` is shown to the endpoint's owner: it must not tell
+anything about the network that Postrider runs in.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+UnreachableReason = Literal["timeout", "dns", "connect", "tls", "reset", "protocol", "sender"]
+"""`timeout` no complete answer in time · `dns` the name does not resolve · `connect` no connection · `tls` no trusted
+TLS session · `reset` the connection ended before a complete answer · `protocol` the answer is not HTTP/1.1 that we
+accept · `sender` this machine had no socket to spare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver answered 2xx."""
+
+    status: int
+    body: bytes
+    truncated: bool
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The receiver answered anything else, redirects included.
+
+    `retry_after` is the wait that it asked for, in seconds from 0 to 86400 (RFC 9110 §10.2.3), if it asked sensibly.
+    """
+
+    status: int
+    body: bytes
+    truncated: bool
+    milliseconds: int
+    retry_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """There was no complete answer."""
+
+    reason: UnreachableReason
+    detail: str
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The guard refused the address; nothing was sent."""
+
+    reason: str
+    detail: str
+    milliseconds: int
+
+
+Outcome = Delivered | Refused | Unreachable | Blocked

@@ -1,0 +1,161 @@
+"""Connections that are kept for the next delivery to the same scheme, host and port.
+
+The one that was used last is used first, so that the others age and are closed. Idle ones are bounded in number (over
+all hosts, the oldest goes first) and in seconds; open ones in number for each origin, and who comes then waits in line.
+"""
+
+import asyncio
+from collections import deque
+from time import perf_counter
+from typing import Final
+
+from app.delivery.connection import ClientClosed, Connection
+
+MOST_IDLE: Final = 512
+"""Idle connections over all origins: they are file descriptors, of which a process often has 1,024."""
+OLDEST: Final = 300.0
+"""Seconds after which a connection is not used again, so that a changed DNS record is noticed by a busy endpoint."""
+
+
+class _Origin:
+    __slots__ = ("idle", "open", "waiting")
+
+    def __init__(self) -> None:
+        self.idle: list[Connection] = []
+        self.open = 0
+        self.waiting: deque[asyncio.Future[Connection | None]] = deque()
+
+
+class Pool:
+    """Keeps connections; does not open them. Belongs to one event loop."""
+
+    def __init__(self, max_connections_per_host: int, idle_seconds: float) -> None:
+        self._most_open = max_connections_per_host
+        self._idle_seconds = idle_seconds
+        self._origins: dict[str, _Origin] = {}
+        self._idle: dict[Connection, None] = {}  # in the order in which they became idle
+        self._all: set[Connection] = set()
+        self._sweep_handle: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def take(self, origin: str) -> Connection | None:
+        """An idle connection, now the caller's, if there is one."""
+        place = self._origins.get(origin)
+        while place is not None and place.idle:
+            connection = place.idle.pop()
+            del self._idle[connection]
+            if connection.is_open():
+                return connection
+            connection.abandon()
+        return None
+
+    async def reserve(self, origin: str) -> Connection | None:
+        """A connection that just became free, or None: the caller may open one then, and must `add`
+        it or `release` its place.
+
+        Waits in line while the origin has as many connections as it may have: the caller sets the deadline.
+        """
+        if self._closed:
+            raise ClientClosed("the delivery client is closed")
+        place = self._origins.get(origin)
+        if place is not None and place.open >= self._most_open and place.idle:
+            place.idle[0].close()  # a new one is wanted although there are idle ones: the oldest makes room
+            place = self._origins.get(origin)
+        if place is None:
+            place = self._origins[origin] = _Origin()
+        if place.open < self._most_open:
+            place.open += 1
+            return None
+        return await self._wait(origin, place)
+
+    def add(self, connection: Connection) -> None:
+        """A connection was opened on a reserved place. It is the caller's until it comes back by `give_back`."""
+        if self._closed:
+            connection.abandon()
+        if connection.is_gone:
+            self.release(connection.origin)
+        else:
+            connection.keeper = self
+            self._all.add(connection)
+        if self._closed:
+            raise ClientClosed("the delivery client is closed")
+
+    def release(self, origin: str) -> None:
+        """A reserved place is not used after all, or its connection is gone: the next in line gets it."""
+        place = self._origins[origin]
+        while place.waiting:
+            waiter = place.waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        place.open -= 1
+        if place.open == 0:
+            del self._origins[origin]
+
+    def give_back(self, connection: Connection) -> None:
+        """A connection has its answer and can be used again."""
+        if self._closed or perf_counter() - connection.born > OLDEST:
+            connection.close()
+            return
+        place = self._origins[connection.origin]
+        while place.waiting:
+            waiter = place.waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        connection.idle_since = perf_counter()
+        place.idle.append(connection)
+        self._idle[connection] = None
+        if len(self._idle) > MOST_IDLE:
+            next(iter(self._idle)).close()
+        if self._sweep_handle is None:
+            self._sweep_handle = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone, whoever closed it."""
+        self._all.discard(connection)
+        if connection in self._idle:
+            del self._idle[connection]
+            self._origins[connection.origin].idle.remove(connection)
+        self.release(connection.origin)
+
+    async def close(self) -> None:
+        """Close every connection. A delivery under way ends with ClientClosed."""
+        self._closed = True
+        if self._sweep_handle is not None:
+            self._sweep_handle.cancel()
+        for place in self._origins.values():
+            for waiter in place.waiting:
+                if not waiter.done():
+                    waiter.set_exception(ClientClosed("the delivery client was closed while a delivery waited"))
+            place.waiting.clear()
+        for connection in list(self._all):
+            connection.abandon(ClientClosed("the delivery client was closed during a delivery"))
+        await asyncio.sleep(0)  # the transports close in the loop's next round
+
+    async def _wait(self, origin: str, place: _Origin) -> Connection | None:
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        place.waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # Time ran out in the moment in which the place was handed over: the next in line gets it.
+                connection = waiter.result()
+                if connection is None:
+                    self.release(origin)
+                else:
+                    self.give_back(connection)
+            raise
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long, and come again when the next one could be."""
+        self._sweep_handle = None
+        now = perf_counter()
+        while self._idle:
+            oldest = next(iter(self._idle))
+            rest = oldest.idle_since + self._idle_seconds - now
+            if rest > 0:
+                self._sweep_handle = asyncio.get_running_loop().call_later(rest, self._sweep)
+                return
+            oldest.close()

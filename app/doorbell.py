@@ -1,0 +1,60 @@
+"""The queue producer: tells the workers that a shard has something due. Postgres is the truth; this is only a bell.
+
+A ring may be lost, doubled or late without harm, because workers look for due shards by themselves every second. So
+it never blocks and never fails: rings are collected, and a thread of their own sends at most one task in each
+interval, with a short timeout, and logs once when the broker goes away.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from loguru import logger
+from redis.exceptions import RedisError
+
+# The drain that a ring starts goes on looking for at least three times as long (worker/drain.py), so that what comes
+# within an interval is found without another ring.
+INTERVAL_SECONDS = 0.1
+
+
+class Doorbell:
+    """Rings for shards through one Celery application. Belongs to one event loop."""
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+        self._waiting: set[int] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="doorbell")
+        self._reachable = True
+
+    def ring(self, shards: Iterable[int]) -> None:
+        """Ask the workers to drain these shards; returns at once."""
+        self._waiting.update(shards)
+        if self._waiting and self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._send())
+
+    async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            shards, self._waiting = sorted(self._waiting), set()
+            await loop.run_in_executor(self._thread, self._send_one, shards)
+            await asyncio.sleep(INTERVAL_SECONDS)
+        self._task = None
+
+    def _send_one(self, shards: list[int]) -> None:
+        try:
+            self._celery.send_task("postrider.drain", (shards,), ignore_result=True, retry=False)
+        except (KombuError, RedisError, OSError) as error:
+            if self._reachable:
+                logger.warning("the broker is unreachable, workers find what is due by themselves: {}", error)
+            self._reachable = False
+        else:
+            self._reachable = True
+
+    async def close(self) -> None:
+        """Send what waits, if the broker answers within its timeout, and end the thread."""
+        if self._task is not None:
+            self._task.cancel()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)

@@ -1,0 +1,75 @@
+"""Identifiers: a prefix and a KSUID-ms of 27 base62 characters, which sort by the time they were made.
+
+A KSUID-ms is 20 bytes, big-endian: seconds since 2014-05-13T16:53:20Z (4 bytes), a 256th of a second (1 byte,
+here the millisecond divided by 4), and 15 random bytes. Svix uses the same, so its data keeps its ids.
+"""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, get_args
+
+Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask"]
+
+PREFIXES: Final[tuple[str, ...]] = tuple(f"{prefix}_" for prefix in get_args(Prefix))
+DEFAULT_ORGANIZATION_ID: Final = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALUE: Final = {char: value for value, char in enumerate(_ALPHABET)}
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_62_2, _62_9, _62_18 = 62**2, 62**9, 62**18
+_EPOCH: Final = 1_400_000_000
+_RANDOM_BITS: Final = 120
+_LENGTH: Final = 27
+
+
+def _nine(value: int) -> str:
+    """Nine base62 digits of a value below 62**9; pairs come from a table, because this is on the hot path."""
+    value, e = divmod(value, 62)
+    value, d = divmod(value, _62_2)
+    value, c = divmod(value, _62_2)
+    a, b = divmod(value, _62_2)
+    return _PAIRS[a] + _PAIRS[b] + _PAIRS[c] + _PAIRS[d] + _ALPHABET[e]
+
+
+def _encode(value: int) -> str:
+    high, low = divmod(value, _62_18)
+    middle, low = divmod(low, _62_9)
+    return _nine(high) + _nine(middle) + _nine(low)
+
+
+def new_id(prefix: Prefix) -> str:
+    """A new identifier, made now."""
+    milliseconds = time.time_ns() // 1_000_000 - _EPOCH * 1000
+    seconds, rest = divmod(milliseconds, 1000)
+    stamp = (seconds << 8) | (rest >> 2)
+    return f"{prefix}_{_encode((stamp << _RANDOM_BITS) | int.from_bytes(os.urandom(15), 'big'))}"
+
+
+def floor_id(prefix: Prefix, at: datetime) -> str:
+    """The smallest identifier that could be made at a time; times out of the format's range are clamped to it."""
+    milliseconds = max(0, int((at - datetime.fromtimestamp(_EPOCH, UTC)) / timedelta(milliseconds=1)))
+    seconds, rest = divmod(milliseconds, 1000)
+    stamp = (seconds << 8) | (rest >> 2)
+    return f"{prefix}_{_encode(min(stamp, (1 << 40) - 1) << _RANDOM_BITS)}"
+
+
+def is_id(text: str, prefix: Prefix) -> bool:
+    """Whether a text has the form of an identifier of that kind."""
+    head = f"{prefix}_"
+    body = text.removeprefix(head)
+    return text.startswith(head) and len(body) == _LENGTH and all(char in _VALUE for char in body)
+
+
+def created_at(identifier: str) -> datetime:
+    """The time at which an identifier was made, to 4 milliseconds. ValueError if it is not an identifier."""
+    body = identifier.rpartition("_")[2]
+    if len(body) != _LENGTH:
+        raise ValueError(f"{identifier!r} is not an identifier: 27 base62 characters must follow the prefix")
+    value = 0
+    for char in body:
+        if char not in _VALUE:
+            raise ValueError(f"{identifier!r} is not an identifier: {char!r} is not base62")
+        value = value * 62 + _VALUE[char]
+    seconds, fraction = divmod(value >> _RANDOM_BITS, 256)
+    return datetime.fromtimestamp(_EPOCH + seconds, UTC) + timedelta(milliseconds=fraction * 4)

@@ -1,0 +1,56 @@
+"""The API process: `uvicorn --factory app.main:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import __version__, logs
+from app.api import problems
+from app.api.api import router
+from app.api.message.service import MessageService
+from app.api.middleware import RequestMiddleware
+from app.broker import celery_app
+from app.db.message.publish import Publishing
+from app.db.session import Database
+from app.doorbell import Doorbell
+from app.sealing import Sealer
+from app.settings import Settings
+from app.settings import settings as process_settings
+from app.tokens import TokenVerifier
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application, with the process's settings unless others are given. SettingsError if one is missing."""
+    settings = settings or process_settings()
+    assert settings.jwt_secret is not None
+    logs.configure(settings, "api")
+    app = FastAPI(
+        title="Postrider",
+        version=__version__,
+        summary="A webhook gateway, both directions, that speaks the Svix API.",
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        openapi_url="/openapi.json",
+    )
+    app.state.settings = settings
+    app.state.tokens = TokenVerifier(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm)
+    app.state.sealer = Sealer(settings.main_secrets)
+    problems.install(app)
+    app.include_router(router)
+    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    database = Database(app.state.settings)
+    await database.open()
+    doorbell = Doorbell(celery_app(app.state.settings))
+    app.state.database = database
+    app.state.doorbell = doorbell
+    app.state.messages = MessageService(Publishing(database.pool), doorbell)
+    yield
+    await app.state.messages.close()
+    await doorbell.close()
+    await database.close()

@@ -1,0 +1,210 @@
+"""Every setting, read once from the environment and `.env`. docs/reference/settings.md is generated from this file.
+
+Names are `POSTRIDER_<NAME>`; where Svix has the same setting, `SVIX_<NAME>` is the fallback, so that an existing
+environment file starts Postrider.
+"""
+
+import ipaddress
+import json
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The text is one line that names the variable and says what to set."""
+
+
+def _setting(name: str, default: Any, description: str, svix: str | None = None, **limits: Any) -> Any:
+    names = [f"POSTRIDER_{name}", *([f"SVIX_{svix}"] if svix else [])]
+    if name == "DB_DSN":
+        names.append("DATABASE_URL")
+    return Field(default, validation_alias=AliasChoices(*names), description=description, **limits)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    listen_address: str = _setting(
+        "LISTEN_ADDRESS",
+        "0.0.0.0:8071",
+        "Host and port of the API. `postrider up` listens on 127.0.0.1:8071 unless this is set.",
+        "LISTEN_ADDRESS",
+    )
+    db_dsn: str | None = _setting(
+        "DB_DSN", None, "The Postgres server, `postgresql://user:password@host/database`.", "DB_DSN"
+    )
+    db_read_dsn: str | None = _setting("DB_READ_DSN", None, "A read replica for lists; unset: the server of `DB_DSN`.")
+    db_pool_max_size: int = _setting(
+        "DB_POOL_MAX_SIZE", 20, "Most Postgres connections of one process.", "DB_POOL_MAX_SIZE", ge=4, le=1000
+    )
+    db_statement_timeout: float = _setting(
+        "DB_STATEMENT_TIMEOUT", 5.0, "Seconds after which the API gives up on a statement (503).", gt=0, le=300
+    )
+    redis_dsn: str | None = _setting(
+        "REDIS_DSN", None, "The Redis or Valkey server, `redis://host:6379/0`; Celery's broker.", "REDIS_DSN"
+    )
+    queue_prefix: str = _setting("QUEUE_PREFIX", "postrider", "Prefix of every key in Redis.", "QUEUE_PREFIX")
+    data_dir: Path = _setting("DATA_DIR", Path(".postrider"), "Where `postrider up` keeps its embedded servers' data.")
+    embedded: bool = _setting(
+        "EMBEDDED", False, "Set by `postrider up` for its children: deliveries to loopback are allowed by default."
+    )
+
+    jwt_secret: SecretStr | None = _setting(
+        "JWT_SECRET", None, "Signs API tokens (HS256). Required; `postrider up` makes and keeps its own.", "JWT_SECRET"
+    )
+    jwt_algorithm: Literal["HS256", "HS384", "HS512"] = _setting(
+        "JWT_ALGORITHM", "HS256", "How API tokens are signed.", "JWT_ALGORITHM"
+    )
+    main_secret: SecretStr | None = _setting(
+        "MAIN_SECRET",
+        None,
+        "Encrypts secrets at rest. Required; several, comma-separated, during a rotation: the first one seals.",
+        "MAIN_SECRET",
+    )
+    default_signature_type: Literal["hmac256", "ed25519"] = _setting(
+        "DEFAULT_SIGNATURE_TYPE", "hmac256", "Kind of the secrets that are generated.", "DEFAULT_SIGNATURE_TYPE"
+    )
+
+    max_body_bytes: int = _setting(
+        "MAX_BODY_BYTES", 1_048_576, "Largest request body, in bytes; a larger one gets a 413.", ge=1024
+    )
+    header_timeout: float = _setting(
+        "HEADER_TIMEOUT", 10.0, "Seconds in which a request's headers must have arrived.", gt=0, le=600
+    )
+    body_timeout: float = _setting(
+        "BODY_TIMEOUT", 30.0, "Seconds in which a request's body must have arrived.", gt=0, le=600
+    )
+    idle_timeout: float = _setting(
+        "IDLE_TIMEOUT", 30.0, "Seconds after which an idle connection to the API is closed.", gt=0, le=3600
+    )
+
+    retry_schedule: Annotated[tuple[int, ...], NoDecode] = _setting(
+        "RETRY_SCHEDULE",
+        (5, 300, 1800, 7200, 18000, 36000, 36000),
+        "Seconds before each retry; the first attempt is immediate.",
+        "RETRY_SCHEDULE",
+    )
+    worker_request_timeout: float = _setting(
+        "WORKER_REQUEST_TIMEOUT",
+        30,
+        "Seconds for one whole delivery attempt.",
+        "WORKER_REQUEST_TIMEOUT",
+        ge=0.1,
+        le=300,
+    )
+    worker_max_tasks: int = _setting(
+        "WORKER_MAX_TASKS", 500, "Most deliveries in flight in one worker process.", "WORKER_MAX_TASKS", ge=1, le=20_000
+    )
+    whitelist_subnets: Annotated[tuple[Network, ...] | None, NoDecode] = _setting(
+        "WHITELIST_SUBNETS",
+        None,
+        "Networks (CIDR) that deliveries may reach although they are not public. Unset: none, or loopback under "
+        "`postrider up`; empty: none.",
+        "WHITELIST_SUBNETS",
+    )
+    endpoint_https_only: bool = _setting(
+        "ENDPOINT_HTTPS_ONLY", False, "Refuse endpoints whose URL is not https.", "ENDPOINT_HTTPS_ONLY"
+    )
+    dangerous_disable_tls_verification: bool = _setting(
+        "DANGEROUS_DISABLE_TLS_VERIFICATION",
+        False,
+        "Deliver to receivers whose certificate cannot be verified.",
+        "DANGEROUS_DISABLE_TLS_VERIFICATION",
+    )
+    whitelabel_headers: bool = _setting(
+        "WHITELABEL_HEADERS", False, "Send only the `webhook-*` headers, not `svix-*` too.", "WHITELABEL_HEADERS"
+    )
+
+    log_level: Literal["trace", "debug", "info", "warning", "error"] = _setting(
+        "LOG_LEVEL", "info", "Least level that is logged; `debug` has a line for every request and attempt.", "LOG_LEVEL"
+    )
+    log_format: Literal["auto", "default", "json"] = _setting(
+        "LOG_FORMAT", "auto", "`default` for people, `json` for machines; auto: by whether stderr is a terminal.", "LOG_FORMAT"
+    )
+
+    @field_validator("retry_schedule", mode="before")
+    @classmethod
+    def _parse_schedule(cls, value: object) -> object:
+        """Accepts `[5, 300]` as Svix writes it, and `5,300`."""
+        if not isinstance(value, str):
+            return value
+        text = value.strip().removeprefix("[").removesuffix("]")
+        return tuple(int(part) for part in text.split(",") if part.strip())
+
+    @field_validator("retry_schedule")
+    @classmethod
+    def _check_schedule(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 0 <= wait <= 30 * 86400 for wait in value) or len(value) > 100:
+            raise ValueError("each of at most 100 waits must be from 0 to 2592000 seconds")
+        return value
+
+    @field_validator("whitelist_subnets", mode="before")
+    @classmethod
+    def _parse_networks(cls, value: object) -> object:
+        """Accepts `["10.0.0.0/8"]` as Svix writes it, and `10.0.0.0/8,fd00::/8`."""
+        if not isinstance(value, str):
+            return value
+        parts = json.loads(value) if value.strip().startswith("[") else value.split(",")
+        return tuple(ipaddress.ip_network(part.strip()) for part in parts if part.strip())
+
+    @property
+    def host(self) -> str:
+        return self.listen_address.rpartition(":")[0].strip("[]") or "0.0.0.0"
+
+    @property
+    def port(self) -> int:
+        return int(self.listen_address.rpartition(":")[2])
+
+    @property
+    def allowed_networks(self) -> tuple[Network, ...]:
+        """Networks that are not public and may be delivered to all the same."""
+        if self.whitelist_subnets is not None:
+            return self.whitelist_subnets
+        loopback = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+        return loopback if self.embedded else ()
+
+    @property
+    def main_secrets(self) -> tuple[str, ...]:
+        value = self.main_secret.get_secret_value() if self.main_secret else ""
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("listen_address")
+    @classmethod
+    def _check_address(cls, value: str) -> str:
+        if not value.rpartition(":")[2].isdigit() or not 0 < int(value.rpartition(":")[2]) < 65536:
+            raise ValueError("it must be host:port, with a port from 1 to 65535")
+        return value
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings of the environment, with some replaced. SettingsError, one line, if one is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        name = name if name.isupper() else f"POSTRIDER_{name.upper()}"
+        raise SettingsError(f"{name}: {first['msg']}") from None
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, complete for serving: with servers and secrets. SettingsError says what is missing."""
+    loaded = load()
+    for name, value in (
+        ("DB_DSN", loaded.db_dsn),
+        ("REDIS_DSN", loaded.redis_dsn),
+        ("JWT_SECRET", loaded.jwt_secret),
+        ("MAIN_SECRET", loaded.main_secret),
+    ):
+        if value is None:
+            raise SettingsError(f"POSTRIDER_{name} is not set: set it, or use `postrider up`, which brings its own")
+    return loaded

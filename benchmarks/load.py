@@ -1,0 +1,37 @@
+"""What is sent in one run."""
+
+from dataclasses import dataclass
+
+DEFAULT_MESSAGES = 10_000
+QUICK_MESSAGES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One run. A `rate` of 0 sends each message as soon as a connection is free."""
+
+    name: str
+    messages: int
+    connections: int
+    endpoints: int = 1
+    rate: float = 0.0
+    """Messages per second."""
+    delay: float = 0.0
+    """Seconds that the receiver takes to answer."""
+    fail: float = 0.0
+    """Share of the receiver's answers that are a 500, from 0 to below 1."""
+    idempotent: bool = False
+    """Send an `idempotency-key` with each message, as the Svix SDKs do."""
+    verify_every: int = 16
+    """The signature of each so many-th arrival is verified."""
+
+
+def standard_loads(messages: int | None = None, *, quick: bool = False, idempotent: bool = False) -> tuple[Load, ...]:
+    """The three runs of `make bench`: one endpoint, five endpoints, a steady rate."""
+    count = messages or (QUICK_MESSAGES if quick else DEFAULT_MESSAGES)
+    every = 1 if quick else 16
+    return (
+        Load("1 endpoint", count, 64, idempotent=idempotent, verify_every=every),
+        Load("5 endpoints", max(1, count // 2), 64, endpoints=5, idempotent=idempotent, verify_every=every),
+        Load("steady 600/s", count, 16, rate=600.0, idempotent=idempotent, verify_every=every),
+    )

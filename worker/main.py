@@ -1,0 +1,31 @@
+"""The Celery application of workers and beat: `celery -A worker.main worker`, `celery -A worker.main beat`."""
+
+from typing import Any
+
+from celery.signals import setup_logging
+
+from app import logs
+from app.broker import celery_app
+from app.settings import settings
+from worker.runtime import DeliveryStep
+from worker.schedule import SCHEDULE
+
+app = celery_app(settings())
+app.conf.update(
+    include=["worker.tasks"],
+    # Threads, because the work is on the event loop, which they share; tasks only knock on it.
+    worker_pool="threads",
+    worker_concurrency=2,
+    worker_prefetch_multiplier=1,
+    worker_enable_remote_control=False,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    beat_schedule=SCHEDULE,
+)
+app.steps["worker"].add(DeliveryStep)
+
+
+@setup_logging.connect
+def _configure_logs(**_: Any) -> None:
+    logs.configure(settings(), "worker")

@@ -1,0 +1,140 @@
+"""The worker's event loop: one for each process, in a thread, started and stopped by Celery as a bootstep.
+
+Celery has no asyncio of its own; the loop runs beside its pool, so that deliveries go on while the broker is away.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar
+
+import backoff
+import uvloop
+from celery import bootsteps
+from loguru import logger
+
+from app.db.partition.table import ensure_partitions
+from app.db.pending_delivery.queue import DeliveryQueue
+from app.db.session import CONNECTION_ERRORS, Database
+from app.db.shard.table import ShardLeases
+from app.delivery.client import DeliveryClient
+from app.delivery.guard import Guard
+from app.sealing import Sealer
+from app.settings import Settings, settings
+from worker.drain import Drain
+from worker.receivers import Receivers
+from worker.sender import Sender
+from worker.sweep import sweep
+
+# Less than the 30 seconds that Kubernetes leaves between SIGTERM and SIGKILL.
+GRACE_SECONDS: Final = 20.0
+
+ResultT = TypeVar("ResultT")
+
+
+class Runtime:
+    """What delivers in this process."""
+
+    current: ClassVar["Runtime | None"] = None
+
+    def __init__(self, process_settings: Settings) -> None:
+        self._settings = process_settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._drain: Drain | None = None
+        self._stopped = False
+        self.database: Database | None = None
+        self._thread = threading.Thread(target=self._main, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        Runtime.current = self
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let what is in flight end, and record it; returns when that is done or the grace period is over."""
+        self._stopped = True
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(GRACE_SECONDS + 5)
+
+    def ring(self, shards: Iterable[int]) -> None:
+        """Something is due in these shards. From any thread; before the loop runs it is nothing, the sweep finds it."""
+        if self._loop is not None and self._drain is not None:
+            self._loop.call_soon_threadsafe(self._drain.ring, list(shards))
+
+    def run(self, work: Coroutine[Any, Any, ResultT], timeout: float) -> ResultT:
+        """Run a coroutine on the loop, from another thread. TimeoutError after so many seconds."""
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the delivery loop is not running yet; the chore will run at its next time")
+        future: Future[ResultT] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def _main(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
+        except Exception as error:
+            logger.opt(exception=error).critical("the delivery loop ended; ending the worker, so that it is restarted")
+        if not self._stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        database = Database(self._settings)
+        open_database = backoff.on_exception(
+            backoff.expo, CONNECTION_ERRORS, max_value=5, giveup=lambda _: self._stopped, on_backoff=_log_wait
+        )(database.open)
+        await open_database()
+        self.database = database
+        guard = Guard(self._settings.allowed_networks)
+        client = DeliveryClient(guard, verify_tls=not self._settings.dangerous_disable_tls_verification)
+        queue = DeliveryQueue(database.pool)
+        leases = ShardLeases(database.pool, f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}")
+        receivers = Receivers(database.pool, Sealer(self._settings.main_secrets))
+        sender = Sender(database.pool, queue, client, self._settings)
+        self._drain = Drain(queue, leases, receivers, sender, self._settings.worker_max_tasks)
+        self._loop = asyncio.get_running_loop()
+        await ensure_partitions(database.pool)
+        health_file = os.environ.get("POSTRIDER_HEALTH_FILE")
+        draining = asyncio.create_task(self._drain.run())
+        sweeping = asyncio.create_task(sweep(self._drain, leases, Path(health_file) if health_file else None))
+        stopping = asyncio.create_task(self._stop.wait())
+        logger.info("delivering")
+        ended, _ = await asyncio.wait({draining, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await self._drain.stop(GRACE_SECONDS)
+        sweeping.cancel()
+        await client.close()
+        guard.close()
+        await database.close()
+        for task in ended - {stopping}:
+            task.result()  # Raises what ended it.
+
+
+class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is not typed
+    """Starts the runtime once the pool is there (with processes: after they were forked), stops it before."""
+
+    requires: ClassVar[set[str]] = {"celery.worker.components:Pool"}
+
+    def __init__(self, worker: object, **kwargs: object) -> None:
+        super().__init__(worker, **kwargs)
+        self._runtime = Runtime(settings())
+
+    def start(self, worker: object) -> None:
+        self._runtime.start()
+
+    def stop(self, worker: object) -> None:
+        self._runtime.stop()
+
+
+def _log_wait(details: Any) -> None:
+    logger.warning("waiting for the database: {}", details["exception"])

@@ -1,0 +1,113 @@
+"""Hop 5, the second half: one claimed delivery is signed, sent, decided on and recorded."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+import asyncpg
+from loguru import logger
+
+from app import clock, ids
+from app.db.endpoint.sending import disable
+from app.db.group_commit import GroupCommit
+from app.db.pending_delivery.queue import Attempted, Claimed, DeliveryQueue, Key, Recording
+from app.db.session import CONNECTION_ERRORS
+from app.delivery import signing
+from app.delivery.client import DeliveryClient
+from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
+from app.delivery.retry import Done, GiveUp, RetryIn, decide
+from app.settings import Settings
+from worker.receivers import Receiver
+
+DELIVERED: Final = 0
+DUE: Final = 1
+FAILED: Final = 2
+CANCELED: Final = 4
+
+
+class Sender:
+    """Sends for one worker process. Everything that it starts is recorded, or stays due."""
+
+    def __init__(self, pool: asyncpg.Pool, queue: DeliveryQueue, client: DeliveryClient, settings: Settings) -> None:
+        self._pool = pool
+        self._queue = queue
+        self._client = client
+        self._schedule = settings.retry_schedule
+        self._timeout = settings.worker_request_timeout
+        self._whitelabel = settings.whitelabel_headers
+        self._rng = random.Random()
+        self._records: GroupCommit[Recording, Key | None] = GroupCommit(self._record)
+
+    async def deliver(self, claimed: Claimed, payload: bytes | None, receiver: Receiver | None) -> None:
+        """Make one attempt and record it. A delivery whose endpoint or payload is gone is canceled instead."""
+        if claimed.canceled or payload is None or receiver is None:
+            await self._records.put(Recording(claimed, CANCELED, None, None))
+            return
+        attempt_id = ids.new_id("atmpt")
+        outcome = await self._send(claimed, payload, receiver)
+        decision = decide(outcome, tries_made=claimed.tries + 1, schedule=self._schedule, rng=self._rng)
+        attempt = _attempted(attempt_id, receiver.url, outcome)
+        match decision:
+            case Done():
+                recording = Recording(claimed, DELIVERED, None, attempt)
+            case RetryIn(seconds=seconds):
+                recording = Recording(claimed, DUE, seconds, attempt)
+            case GiveUp(disable_endpoint=disable_endpoint):
+                recording = Recording(claimed, FAILED, None, attempt)
+                if disable_endpoint:
+                    await disable(self._pool, claimed.endpoint_id)
+            case _:
+                assert_never(decision)
+        kept = await self._records.put(recording)
+        if attempt.status != DELIVERED or kept is None:
+            _log(recording, attempt, kept=kept is not None)
+
+    async def _send(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
+        if isinstance(receiver.target, str):
+            return Blocked("url", receiver.target, 0)
+        now = clock.unix()
+        timestamp = int(now)
+        signature = signing.sign(claimed.message_id, timestamp, payload, receiver.live_keys(now))
+        lines = signing.headers(claimed.message_id, timestamp, signature, whitelabel=self._whitelabel)
+        return await self._client.post(receiver.target, receiver.headers + b"".join(lines), payload, self._timeout)
+
+    async def _record(self, recordings: Sequence[Recording]) -> list[Key | None]:
+        """Waits for Postgres as long as it takes: what was sent must not be sent again for want of a record."""
+        while True:
+            try:
+                kept = await self._queue.record(recordings)
+            except CONNECTION_ERRORS as error:
+                logger.warning("{} outcomes wait for the database: {}", len(recordings), error)
+                await asyncio.sleep(0.5)
+            else:
+                return [r.claimed.key if r.claimed.key in kept else None for r in recordings]
+
+
+def _attempted(attempt_id: str, url: str, outcome: Outcome) -> Attempted:
+    match outcome:
+        case Delivered(status=code, body=body, milliseconds=milliseconds):
+            return Attempted(attempt_id, url, DELIVERED, code, body, milliseconds)
+        case Refused(status=code, body=body, milliseconds=milliseconds):
+            return Attempted(attempt_id, url, FAILED, code, body, milliseconds)
+        case Unreachable(detail=detail, milliseconds=milliseconds) | Blocked(detail=detail, milliseconds=milliseconds):
+            return Attempted(attempt_id, url, FAILED, 0, detail.encode(), milliseconds)
+        case _:
+            assert_never(outcome)
+
+
+def _log(recording: Recording, attempt: Attempted, *, kept: bool) -> None:
+    claimed = recording.claimed
+    logger.info(
+        "attempt {attempt} of {message} to {endpoint}: {code} after {milliseconds} ms, {following}",
+        attempt=attempt.id,
+        message=claimed.message_id,
+        endpoint=claimed.endpoint_id,
+        code=attempt.code or attempt.response.decode(errors="replace")[:200],
+        milliseconds=attempt.milliseconds,
+        following="superseded, not recorded"
+        if not kept
+        else f"next in {recording.delay:.0f} s"
+        if recording.delay is not None
+        else "ended",
+    )
