@@ -199,7 +199,10 @@ class GuardedProtocol(HttpToolsProtocol):
             b"%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n%b"
             % (STATUS_LINE[status], len(body), request_id.encode(), body)
         )
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()  # TLS cannot be closed by halves.
         logger.bind(status=status, client=self.client and self.client[0]).info("refused: {}", detail)
 
     def _close_after_answer(self) -> None:

@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app import __version__, logs
 from app.api import problems
-from app.api.api import router
+from app.api.api import lean_routes, router
+from app.api.health.service import HealthService
+from app.api.lean import LeanRoutes
 from app.api.message.service import MessageService
 from app.api.middleware import RequestMiddleware
 from app.broker import celery_app
@@ -20,12 +24,27 @@ from app.settings import settings as process_settings
 from app.tokens import TokenVerifier
 
 
+class Gateway(FastAPI):
+    """FastAPI, inside of what is around every request."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self._settings = settings
+        super().__init__(**options)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Our own layer is the outermost, and lean routes are answered before FastAPI's layers."""
+        settings = self._settings
+        lean = LeanRoutes(super().build_middleware_stack(), router.prefix, lean_routes)
+        return RequestMiddleware(lean, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application, with the process's settings unless others are given. SettingsError if one is missing."""
     settings = settings or process_settings()
     assert settings.jwt_secret is not None
     logs.configure(settings, "api")
-    app = FastAPI(
+    app = Gateway(
+        settings,
         title="Postrider",
         version=__version__,
         summary="A webhook gateway, both directions, that speaks the Svix API.",
@@ -38,7 +57,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.sealer = Sealer(settings.main_secrets)
     problems.install(app)
     app.include_router(router)
-    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
     return app
 
 
@@ -50,6 +68,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database = database
     app.state.doorbell = doorbell
     app.state.messages = MessageService(Publishing(database.pool), doorbell)
+    app.state.health = HealthService(database.pool, app.state.settings.redis_dsn)
     yield
     await app.state.messages.close()
     await doorbell.close()

@@ -73,6 +73,13 @@ class Settings(BaseSettings):
         "DEFAULT_SIGNATURE_TYPE", "hmac256", "Kind of the secrets that are generated.", "DEFAULT_SIGNATURE_TYPE"
     )
 
+    app_portal_url: str | None = _setting(
+        "APP_PORTAL_URL",
+        None,
+        "The application portal that access links lead to; unset: this server, at the address it was called by.",
+        "APP_PORTAL_URL",
+    )
+
     max_body_bytes: int = _setting(
         "MAX_BODY_BYTES", 1_048_576, "Largest request body, in bytes; a larger one gets a 413.", ge=1024
     )

@@ -3,7 +3,7 @@
 An organization's token has `sub: "org_…"`; an application portal's has `sub: "app_…"` and `org: "org_…"`.
 """
 
-
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -16,15 +16,20 @@ from app.errors import AuthenticationFailed
 Algorithm = Literal["HS256", "HS384", "HS512"]
 ISSUER: Final = "svix-server"
 _TEN_YEARS: Final = 10 * 365 * 86400
+_FOUR_WEEKS: Final = 28 * 86400
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: an organization, or (with `application_id`) one of its applications only."""
+    """Who calls: an organization, or (with `application_id`) one of its applications only.
+
+    An application sees of the event types that have feature flags those that share one with `feature_flags`.
+    """
 
     organization_id: str
     application_id: str | None
     expires_at: float
+    feature_flags: frozenset[str] = frozenset()
 
 
 def issue(secret: str, algorithm: Algorithm, organization_id: str = ids.DEFAULT_ORGANIZATION_ID) -> str:
@@ -33,6 +38,23 @@ def issue(secret: str, algorithm: Algorithm, organization_id: str = ids.DEFAULT_
         raise ValueError(f"{organization_id!r} is not an organization's id: org_ and 27 base62 characters")
     issued = int(clock.unix())
     claims = {"iat": issued, "nbf": issued, "exp": issued + _TEN_YEARS, "iss": ISSUER, "sub": organization_id}
+    return jwt.encode(claims, secret, algorithm=algorithm)
+
+
+def issue_portal(
+    secret: str, algorithm: Algorithm, organization_id: str, application_id: str, feature_flags: Iterable[str] = ()
+) -> str:
+    """A token that lets its bearer act for one application of an organization, for 28 days."""
+    issued = int(clock.unix())
+    claims = {
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + _FOUR_WEEKS,
+        "iss": ISSUER,
+        "sub": application_id,
+        "org": organization_id,
+        "feature_flags": sorted(set(feature_flags)),
+    }
     return jwt.encode(claims, secret, algorithm=algorithm)
 
 
@@ -73,5 +95,10 @@ class TokenVerifier:
             return Principal(subject, None, expires_at)
         organization_id = claims.get("org")
         if isinstance(organization_id, str) and ids.is_id(organization_id, "org") and ids.is_id(subject, "app"):
-            return Principal(organization_id, subject, expires_at)
+            return Principal(organization_id, subject, expires_at, _feature_flags(claims.get("feature_flags")))
         raise AuthenticationFailed("Invalid token")
+
+
+def _feature_flags(claim: object) -> frozenset[str]:
+    """The flags in a token; anything that is not a list of texts unlocks nothing."""
+    return frozenset(flag for flag in claim if isinstance(flag, str)) if isinstance(claim, list) else frozenset()

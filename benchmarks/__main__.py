@@ -3,6 +3,8 @@
 import signal
 import sys
 from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
@@ -21,11 +23,14 @@ from benchmarks.run import Figures, RunError, Target, measure
 from benchmarks.servers import ThrowAway
 from benchmarks.tally import Tally
 
+_RESULTS = Path(__file__).resolve().parent / "results"
 _WARM_UP = Load("warm-up", 200, 16)
 
 
 def bench(
-    n: Annotated[int | None, typer.Option("-n", min=1, help=f"Messages in a run; else {DEFAULT_MESSAGES}.")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help=f"Messages; else {DEFAULT_MESSAGES}. Half with five endpoints.")
+    ] = None,
     c: Annotated[int | None, typer.Option("-c", min=1, max=10_000, help="Connections; else 64.")] = None,
     e: Annotated[int | None, typer.Option("-e", min=1, max=1000, help="Endpoints; else 1.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.1, help="Messages per second; else as many as it takes.")] = None,
@@ -41,23 +46,30 @@ def bench(
     --rate, --delay or --fail. Exit code 1 if anything is missing, refused, or wrongly signed."""
     if (url is None) != (token is None):
         raise typer.BadParameter("--url and --token go together")
+    if url is not None and urlsplit(url).scheme != "http":
+        raise typer.BadParameter("--url must begin with http://")
     loads = standard_loads(n, quick=quick, idempotent=idem)
     if any(option is not None for option in (c, e, rate, delay, fail)):
         count = n or (QUICK_MESSAGES if quick else DEFAULT_MESSAGES)
         loads = (_own_load(count, c or 64, e or 1, rate or 0.0, (delay or 0.0) / 1000, fail or 0.0, idem, quick),)
     signal.signal(signal.SIGTERM, _terminated)
+    started = now()
+    path = _RESULTS / f"{started:%Y%m%dT%H%M%S.%f}Z.json"
     try:
-        report = _measure_all(loads, Target(url, token, _local_pid(url)) if url and token else None)
+        target = Target(url, token, _local_pid(url)) if url and token else None
+        report = _measure_all(started, loads, target, path.with_suffix(".log"))
     except (RunError, CannotRun) as error:
         print(f"bench: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    path = report.save()
+    report.save(path)
     if json:
         sys.stdout.buffer.write(report.as_json())
     else:
-        console = Console()
+        console = Console() if sys.stdout.isatty() else Console(width=120)
         report.print(console)
         console.print(f"Figures: {path}", style="dim", soft_wrap=True)
+        if target is None:
+            console.print(f"The server's log: {path.with_suffix('.log')}", style="dim", soft_wrap=True)
     raise typer.Exit(0 if report.holds else 1)
 
 
@@ -72,13 +84,13 @@ def _own_load(
     return Load(", ".join(parts), messages, connections, endpoints, rate, delay, fail, idem, every)
 
 
-def _measure_all(loads: tuple[Load, ...], target: Target | None) -> Report:
+def _measure_all(started: datetime, loads: tuple[Load, ...], target: Target | None, log: Path) -> Report:
     """RunError or CannotRun if a server or a run cannot be started."""
-    started, system = now(), None
+    system = None
     with ExitStack() as stack:
         status = stack.enter_context(Console(stderr=True).status("starting a throw-away Postrider"))
         if target is None:
-            server = stack.enter_context(ThrowAway(retries=any(load.fail for load in loads)))
+            server = stack.enter_context(ThrowAway(log, retries=any(load.fail for load in loads)))
             target, system = server.target, server.file_system
         status.update("warming up")
         warm_up = uvloop.run(measure(_WARM_UP, target))

@@ -54,7 +54,7 @@ class Generator:
         self._idle: deque[_Connection] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._connecting: set[asyncio.Task[None]] = set()
-        self._alive = 0
+        self._open: set[_Connection] = set()
         self._closed = False
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -72,13 +72,13 @@ class Generator:
                     self._give_up(f"no answer for {PATIENCE:.0f} s")
         finally:
             self._closed = True
-            for connection in self._idle:
+            for connection in self._open:
                 connection.close()
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(lambda: _Connection(self), self._host, self._port)
-        self._alive += 1
+        self._open.add(connection)
         self._idle.append(connection)
 
     def _dispatch(self) -> None:
@@ -112,12 +112,14 @@ class Generator:
 
     def lost(self, connection: "_Connection", seq: int) -> None:
         """The server closed the connection, before it answered message `seq` unless that is -1."""
-        self._alive -= 1
+        self._open.discard(connection)
+        if self._closed:
+            return
         if connection in self._idle:
             self._idle.remove(connection)
         if seq >= 0:
             self.tally.failed("the server closed the connection without an answer", perf_counter())
-        if not self._closed and not self._done():
+        if not self._done():
             task = asyncio.get_running_loop().create_task(self._reconnect())
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
@@ -126,7 +128,7 @@ class Generator:
         try:
             await self._connect()
         except OSError as error:
-            if not self._alive:
+            if not self._open:
                 self._give_up(f"the server is gone: {error}")
         else:
             if self._timer is None:

@@ -14,18 +14,20 @@ ROLES = ("api", "worker", "beat", "postgres", "valkey", "supervisor")
 def role(command: Sequence[str]) -> str:
     """What a process of `postrider up` does, by its command line; "other" for what is not one of ROLES.
 
-    Postgres rewrites its command line to one text (`postgres: checkpointer `), so words are taken apart here.
+    Postgres and Valkey may rewrite their command line to one text, for example `postgres: checkpointer `.
     """
-    words = [PurePath(word).name.rstrip(":") for part in command for word in part.split()]
-    found = set(words)
-    for server, name in (("postgres", "postgres"), ("valkey-server", "valkey"), ("redis-server", "valkey")):
-        if words and words[0] == server:
-            return name
-    if "uvicorn" in found:
+    if not command or not command[0]:
+        return "other"
+    program = PurePath(command[0].split()[0]).name.rstrip(":")
+    servers = {"postgres": "postgres", "valkey-server": "valkey", "redis-server": "valkey"}
+    if program in servers:
+        return servers[program]
+    names = {PurePath(part).name for part in command}
+    if "uvicorn" in names:
         return "api"
-    if "celery" in found:
-        return next((name for name in ("worker", "beat") if name in found), "other")
-    if "up" in found and found & {"postrider", "app.cli.main"}:
+    if "celery" in names:
+        return next((part for part in command if part in {"worker", "beat"}), "other")
+    if "up" in command and names & {"postrider", "app.cli.main"}:
         return "supervisor"
     return "other"
 

@@ -15,7 +15,6 @@ from rich.table import Table
 from benchmarks.processes import ROLES, Usage
 from benchmarks.run import Figures
 
-RESULTS = Path(__file__).resolve().parent / "results"
 MEMORY_IS = "peak of RSS, sampled each second; several processes: their private parts plus the largest shared part once"
 
 
@@ -52,12 +51,9 @@ class Report:
             option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
         )
 
-    def save(self, folder: Path = RESULTS) -> Path:
-        """Writes `<timestamp>.json` into the folder; returns its path."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.started_at:%Y%m%dT%H%M%S.%f}Z.json"
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.as_json())
-        return path
 
     def print(self, console: Console) -> None:
         console.print(_speed(self.runs))
@@ -77,7 +73,7 @@ class Report:
             console.print("The data lies on tmpfs, where fsync costs nothing: set TMPDIR to a disk.", style="yellow")
         for run in self.runs:
             for reason in shortcomings(run):
-                console.print(f"{run.load.name}: {reason}", style="bold red")
+                console.print(f"{run.load.name}: {reason}", style="bold red", soft_wrap=True, markup=False)
 
 
 def shortcomings(run: Figures) -> list[str]:
@@ -95,7 +91,7 @@ def shortcomings(run: Figures) -> list[str]:
 
 
 def _speed(runs: Sequence[Figures]) -> Table:
-    table = _table("Speed", "messages × conns", "accepted/s", "delivered/s", "p50 ms", "p99 ms")
+    table = _table("Speed", "load", "accepted/s", "delivered/s", "p50 ms", "p99 ms")
     for run in runs:
         table.add_row(
             run.load.name,
@@ -122,31 +118,30 @@ def _honesty(runs: Sequence[Figures]) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, first: str = "run") -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("run", no_wrap=True)
+    table.add_column(first, overflow="fold")
     for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+        # Folded on a narrow terminal: a figure that is cut off is a wrong figure.
+        table.add_column(name, justify="right", overflow="fold")
     return table
 
 
 def _usage(runs: Sequence[Figures]) -> Table:
-    table = Table(title="Processes: peak memory, and cores used", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("process")
-    for run in runs:
-        table.add_column(run.load.name, justify="right")
+    table = _table("Peak memory, and cores used", *(run.load.name for run in runs), first="process")
     by_role: list[dict[str, Usage]] = [{usage.role: usage for usage in run.processes} for run in runs]
     for role in (*ROLES, "other"):
         if any(role in usages for usages in by_role):
-            table.add_row(role, *(_used(usages.get(role)) for usages in by_role))
+            most = max(usages[role].processes for usages in by_role if role in usages)
+            name = f"{role} ({most} processes)" if most > 1 else role
+            table.add_row(name, *(_used(usages.get(role)) for usages in by_role))
     return table
 
 
 def _used(usage: Usage | None) -> str:
     if usage is None:
         return "–"
-    several = f"{usage.processes} × " if usage.processes > 1 else ""
-    return f"{several}{usage.peak_mib:,.0f} MiB  {usage.cpu_cores:.2f}"
+    return f"{usage.peak_mib:,.0f} MiB  {usage.cpu_cores:.2f}"
 
 
 def _time(value: float | None) -> str:

@@ -87,6 +87,7 @@ async def measure(load: Load, target: Target, progress: Callable[[Tally], None] 
             raise RunError(f"{target.url} refuses connections ({error}): is it running?") from error
         await _arrivals(tally, receiver.complete)
         cpu, seconds = process_time() - cpu, perf_counter() - began
+        tally.strays += receiver.malformed
         return _figures(load, tally, cpu, seconds, watch.end(seconds) if watch else [])
     finally:
         if sampler:

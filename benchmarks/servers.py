@@ -43,20 +43,21 @@ def child_environment(inherited: Mapping[str, str], address: str, data: Path, *,
 
 
 class ThrowAway:
-    """`with ThrowAway() as server: server.target`. RunError, with the server's last lines, if it does not start."""
+    """`with ThrowAway(log) as server: server.target`. RunError, with the log's last lines, if it does not start."""
 
-    def __init__(self, *, retries: bool = False) -> None:
+    def __init__(self, log: Path, *, retries: bool = False) -> None:
+        self._log = log
         self._folder = Path(tempfile.mkdtemp(prefix="postrider-bench-"))
         # Postgres does not run as root; whom it runs as must be able to enter.
         self._folder.chmod(0o711)
         self._address = f"127.0.0.1:{free_port()}"
-        self._log = self._folder / "up.log"
         self._environment = child_environment(os.environ, self._address, self._folder / "data", retries=retries)
         self._process: subprocess.Popen[bytes] | None = None
         self.file_system = file_system(str(self._folder))
 
     def __enter__(self) -> Self:
         try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("wb") as log:
                 # In a folder of its own, because a `.env` of the project would be read otherwise.
                 self._process = spawn([*_POSTRIDER, "up"], environment=self._environment, cwd=self._folder, output=log)

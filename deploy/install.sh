@@ -63,5 +63,5 @@ fi
 unset VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV
 export POETRY_VIRTUALENVS_CREATE=true POETRY_VIRTUALENVS_IN_PROJECT=true POETRY_VIRTUALENVS_USE_POETRY_PYTHON=true
 echo "Installing the locked dependencies into .venv …"
-"$POETRY" install --all-extras --no-interaction
+"$POETRY" install --all-extras --no-interaction --compile
 touch .venv/.installed

@@ -7,7 +7,6 @@ what keeps tests apart in the one database. A test that needs more apartness ask
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -16,7 +15,6 @@ from sqlalchemy import event
 
 from app import ids, tokens
 from app.db.session import Database
-from app.main import create_app
 from app.settings import Settings, load
 from tests import factories, loopback
 from tests.servers import Servers, serving
@@ -86,18 +84,10 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[FastAPI]:
-    """The API with other settings, its lifespan running."""
-    app = create_app(settings)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
 @pytest.fixture(scope="session")
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     """The API as a process runs it, its lifespan running."""
-    async with running(settings) as started:
+    async with factories.running(settings) as started:
         yield started
 
 

@@ -1,18 +1,32 @@
 """Things that tests need to exist, made over the API as a user would make them, and rows that only a worker writes."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
 
-from app import ids
+from app import clock, ids
+from app.db.shard.model import shard_of
+from app.main import create_app
+from app.settings import Settings
 
 # A JSON object of the API.
 Json = dict[str, Any]
 
 API: Final = "http://postrider.test/api/v1"
-URL: Final = "http://127.0.0.1:9/never-called"
+URL: Final = "http://127.0.0.1:1024/never-called"
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[FastAPI]:
+    """An API process with these settings, its lifespan running."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 def client_of(app: FastAPI, token: str | None = None) -> AbstractAsyncContextManager[httpx.AsyncClient]:
@@ -51,6 +65,87 @@ async def publish(
     """A message, as the API answers it."""
     body = {"eventType": event_type, "payload": {"id": "in_1"} if payload is None else payload} | fields
     return _created(await client.post(f"/app/{application}/msg", json=body))
+
+
+def id_at(prefix: ids.Prefix, at: datetime) -> str:
+    """An identifier as it would have been made at that time."""
+    return ids.floor_id(prefix, at)[:-12] + ids.new_id(prefix)[-12:]
+
+
+async def record_message(
+    pool: asyncpg.Pool,
+    application_id: str,
+    at: datetime | None = None,
+    event_type: str = "invoice.paid",
+    payload: bytes | None = b'{"id":"in_1"}',
+    *,
+    event_id: str | None = None,
+    channels: list[str] | None = None,
+    tags: list[str] | None = None,
+) -> str:
+    """A message that was published at that time, and nothing to deliver of it; its id."""
+    at = at or clock.now()
+    message_id = id_at("msg", at)
+    await pool.execute(
+        "INSERT INTO messages (id, application_id, event_type, event_id, channels, tags, payload, created_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        *(message_id, application_id, event_type, event_id, channels, tags, payload, at),
+    )
+    if event_id is not None:
+        await pool.execute(
+            "INSERT INTO message_event_ids (application_id, event_id, message_id) VALUES ($1, $2, $3)",
+            *(application_id, event_id, message_id),
+        )
+    return message_id
+
+
+async def record_attempt(
+    pool: asyncpg.Pool,
+    application_id: str,
+    message_id: str,
+    endpoint_id: str,
+    at: datetime | None = None,
+    code: int = 200,
+    response: bytes = b"ok",
+    *,
+    trigger: int = 0,
+) -> str:
+    """An attempt that was made at that time; its id. Any code but 2xx is a failure, 0 is no answer."""
+    at = at or clock.now()
+    attempt_id = id_at("atmpt", at)
+    await pool.execute(
+        "INSERT INTO attempts (id, message_id, endpoint_id, application_id, url, status, trigger, response_status_code,"
+        " response, response_duration_ms, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        *(attempt_id, message_id, endpoint_id, application_id, URL),
+        *(0 if 200 <= code < 300 else 2, trigger, code, response, 12, at),
+    )
+    return attempt_id
+
+
+async def record_delivery(
+    pool: asyncpg.Pool, application_id: str, message_id: str, endpoint_id: str, state: int = 0
+) -> None:
+    """How far a delivery is: 0 delivered, 1 due, 2 failed, 4 canceled."""
+    await pool.execute(
+        "INSERT INTO deliveries (message_id, endpoint_id, application_id, state, attempts) VALUES ($1, $2, $3, $4, 1)",
+        *(message_id, endpoint_id, application_id, state),
+    )
+
+
+async def queue_delivery(
+    pool: asyncpg.Pool,
+    application_id: str,
+    message_id: str,
+    endpoint_id: str,
+    next_attempt_at: datetime,
+    tries: int = 0,
+) -> None:
+    """Something that is still to do."""
+    await pool.execute(
+        "INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, tries, next_attempt_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        *(message_id, endpoint_id, application_id, shard_of(endpoint_id), tries, next_attempt_at),
+    )
 
 
 def _created(response: httpx.Response) -> Json:

@@ -63,6 +63,8 @@ class Drain:
         self._room = asyncio.Event()
         self._owned: dict[int, _Shard] = {}
         self._in_flight: dict[Key, Claimed] = {}
+        # Ended since the current reading began: its snapshot may still show them as due.
+        self._just_ended: set[Key] = set()
         self._lanes: Counter[str] = Counter()
         # Endpoints whose lane was full when the reading passed their rows: shard, and where to go on.
         self._behind: dict[str, tuple[int, datetime]] = {}
@@ -133,6 +135,7 @@ class Drain:
         if len(self._in_flight) >= self._most:
             self._room.clear()
             await self._room.wait()
+        self._just_ended.clear()
         due = await self._due_of_shards()
         due += await self._due_of_those_behind()
         if not due:
@@ -171,7 +174,7 @@ class Drain:
                 continue
             if room <= len(due):
                 shard.since = min(shard.since, row.next_attempt_at)
-            elif row.key not in self._in_flight:
+            elif self._is_new(row):
                 if self._lanes[row.endpoint_id] >= self._most_per_endpoint:
                     self._behind.setdefault(row.endpoint_id, (row.shard, row.next_attempt_at))
                 else:
@@ -202,13 +205,16 @@ class Drain:
             shard = self._owned.get(row.shard)
             if shard is None or len(due) >= left:
                 counts[row.endpoint_id] = -1
-            elif row.key not in self._in_flight:
+            elif self._is_new(row):
                 self._start(row, shard)
                 due.append((row, shard))
         for endpoint_id, source in sources.items():
             if 0 <= counts[endpoint_id] < source.room:
                 self._behind.pop(endpoint_id, None)
         return due
+
+    def _is_new(self, row: Claimed) -> bool:
+        return row.key not in self._in_flight and row.key not in self._just_ended
 
     def _start(self, row: Claimed, shard: _Shard) -> None:
         self._in_flight[row.key] = row
@@ -218,6 +224,7 @@ class Drain:
 
     def _finish(self, row: Claimed, shard: _Shard) -> None:
         del self._in_flight[row.key]
+        self._just_ended.add(row.key)
         self._lanes[row.endpoint_id] -= 1
         if not self._lanes[row.endpoint_id]:
             del self._lanes[row.endpoint_id]

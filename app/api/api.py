@@ -2,9 +2,24 @@
 
 from fastapi import APIRouter
 
+from app.api.application import points as application
+from app.api.attempt import points as attempt
+from app.api.auth import points as auth
 from app.api.endpoint import points as endpoint
+from app.api.event_type import points as event_type
+from app.api.health import points as health
 from app.api.message import points as message
+from app.api.responses import ERRORS
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", responses=ERRORS)
 router.include_router(message.publishing)
+router.include_router(message.router)
 router.include_router(endpoint.router)
+router.include_router(application.router)
+router.include_router(attempt.router)
+router.include_router(event_type.router)
+router.include_router(health.router)
+router.include_router(auth.router)
+
+# Answered before FastAPI's layers (app/api/lean.py).
+lean_routes = message.publishing.routes

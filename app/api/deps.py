@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.message.service import MessageService
 from app.db.application.model import ApplicationRow
@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.tokens import Principal, TokenVerifier
 
 
-def principal(request: Request) -> Principal:
+async def principal(request: Request) -> Principal:
     """Who calls, by the bearer token. AuthenticationFailed without a good one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -26,25 +26,25 @@ def principal(request: Request) -> Principal:
     return verifier.verify(token.strip())
 
 
-def organization(request: Request) -> Principal:
+async def organization(request: Request) -> Principal:
     """The caller, who must be an organization. InsufficientAccess for a portal's token."""
-    caller = principal(request)
+    caller = await principal(request)
     if caller.application_id is not None:
         raise InsufficientAccess
     return caller
 
 
-def database(request: Request) -> Database:
+async def database(request: Request) -> Database:
     found: Database = request.app.state.database
     return found
 
 
-def app_settings(request: Request) -> Settings:
+async def app_settings(request: Request) -> Settings:
     found: Settings = request.app.state.settings
     return found
 
 
-def sealer(request: Request) -> Sealer:
+async def sealer(request: Request) -> Sealer:
     found: Sealer = request.app.state.sealer
     return found
 
@@ -70,7 +70,10 @@ async def _reading(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(_writing, scope="function")]
 ReadSessionDep = Annotated[AsyncSession, Depends(_reading, scope="function")]
 
-ApplicationRef = Annotated[str, Path(alias="app_id", description="The application's id or uid.", max_length=256)]
+ApplicationRef = Annotated[
+    str,
+    Path(alias="app_id", description="The application's id or uid.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
+]
 
 
 async def find_application(session: AsyncSession, caller: Principal, reference: str) -> ApplicationRow:
@@ -94,12 +97,12 @@ ApplicationDep = Annotated[ApplicationRow, Depends(_writing_application, scope="
 ReadApplicationDep = Annotated[ApplicationRow, Depends(_reading_application, scope="function")]
 
 
-def message_service(request: Request) -> MessageService:
+async def message_service(request: Request) -> MessageService:
     found: MessageService = request.app.state.messages
     return found
 
 
-def doorbell(request: Request) -> Doorbell:
+async def doorbell(request: Request) -> Doorbell:
     found: Doorbell = request.app.state.doorbell
     return found
 

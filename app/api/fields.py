@@ -10,8 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from app import ids
 
-_UID = re.compile(r"^[a-zA-Z0-9\-_.]+$")
-_EVENT_TYPE = _UID
+UID_PATTERN = re.compile(r"^[a-zA-Z0-9\-_.]+$")
+_EVENT_TYPE = UID_PATTERN
 _METADATA_BYTES = 4096
 
 
@@ -22,7 +22,7 @@ class Dto(BaseModel):
 
 
 def _check_uid(value: str) -> str:
-    if not _UID.fullmatch(value):
+    if not UID_PATTERN.fullmatch(value):
         raise ValueError("uid must match the following pattern: ^[a-zA-Z0-9\\-_.]+$")
     if value.startswith(ids.PREFIXES):
         raise ValueError("uids are not allowed to have the same prefix as the ID. Leave out the prefix.")
@@ -51,6 +51,9 @@ Uid = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_check_
 Metadata = Annotated[dict[str, str], AfterValidator(_check_metadata)]
 Text = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_no_nul)]
+# Rates are 16-bit numbers in the SDKs.
+Rate = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1)]
+Flag = Annotated[bool, Field(strict=True)]
 EventTypeName = Annotated[str, Field(max_length=256, pattern=_EVENT_TYPE.pattern)]
 Channel = Annotated[str, Field(max_length=128, pattern=r"^[a-zA-Z0-9\-_.+:]+$")]
 # RFC 3339 in UTC with a Z, as the SDKs parse it.

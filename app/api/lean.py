@@ -1,47 +1,109 @@
-"""A route without FastAPI's dependency solver, for the one operation where its cost would be most of the request.
+"""Routes without FastAPI's layers, for the one operation where their cost would be most of the request.
 
-The function is declared, documented and validated like any other; only the way its arguments are found is shorter. It
-may ask for the path's parameters (str), one body with a `parse(bytes)` of its own, and `Depends` on plain functions
-of the request.
+A lean point is declared, validated and documented like any other, and FastAPI serves it too; but a request for it is
+answered before it gets there. It may ask for the path's parameters (str), one body with a `parse(bytes)` of its own,
+headers, switches in the query (bool), and `Depends` on coroutines of the request; it returns a Response.
 """
 
 import inspect
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from fastapi import Request, Response, params
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 Finder = Callable[[Request, bytes], object]
+Dependency = Callable[[Request], Awaitable[object]]
 
 
 class LeanRoute(APIRoute):
-    """The function's arguments, by name, straight from the request. It must return a Response."""
+    """The function's arguments, by name, straight from the request."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        finders = tuple(_finders(self.endpoint))
+        finders, dependencies = _plan(self.endpoint)
         function = self.endpoint
 
         async def handle(request: Request) -> Response:
-            body = await request.body()
-            response: Response = await function(**{name: find(request, body) for name, find in finders})
+            arguments = {name: await depend(request) for name, depend in dependencies}
+            body = await _body(request)
+            for name, find in finders:
+                arguments[name] = find(request, body)
+            response: Response = await function(**arguments)
             return response
 
         return handle
 
 
-def _finders(function: Callable[..., Any]) -> list[tuple[str, Finder]]:
+class LeanRoutes:
+    """Answers requests for lean routes, and hands all others to the application. Errors are the caller's to answer."""
+
+    def __init__(self, app: ASGIApp, prefix: str, routes: Iterable[object]) -> None:
+        self._app = app
+        self._routes = [
+            (method, re.compile(re.escape(prefix) + route.path_regex.pattern.lstrip("^")), route.get_route_handler())
+            for route in routes
+            if isinstance(route, LeanRoute)
+            for method in route.methods
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for method, pattern, handle in self._routes:
+                if method == scope["method"] and (match := pattern.match(scope["path"])):
+                    scope["path_params"] = match.groupdict()
+                    response = await handle(Request(scope, receive))
+                    await response(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body; its size is limited by the middleware."""
+    message = await request.receive()
+    if not message.get("more_body"):
+        return bytes(message.get("body", b""))
+    parts = [message["body"]]
+    while message.get("more_body"):
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+    return b"".join(parts)
+
+
+def _validated(parse: Callable[[bytes], object], body: bytes) -> object:
+    try:
+        return parse(body)
+    except ValidationError as error:
+        failures = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**failure, "loc": ("body", *failure["loc"])} for failure in failures]) from None
+
+
+def _plan(function: Callable[..., Any]) -> tuple[list[tuple[str, Finder]], list[tuple[str, Dependency]]]:
+    finders: list[tuple[str, Finder]] = []
+    dependencies: list[tuple[str, Dependency]] = []
     hints = get_type_hints(function, include_extras=True)
-    return [(name, _finder(name, hints[name])) for name in inspect.signature(function).parameters]
+    for name in inspect.signature(function).parameters:
+        declared, extras = _parts(hints[name])
+        depends = [extra.dependency for extra in extras if isinstance(extra, params.Depends)]
+        if depends and depends[0] is not None:
+            dependencies.append((name, depends[0]))
+        else:
+            finders.append((name, _finder(name, declared, extras)))
+    return finders, dependencies
 
 
-def _finder(name: str, hint: object) -> Finder:
-    declared, extras = (get_args(hint)[0], get_args(hint)[1:]) if get_origin(hint) is Annotated else (hint, ())
+def _parts(hint: object) -> tuple[object, tuple[object, ...]]:
+    return (get_args(hint)[0], get_args(hint)[1:]) if get_origin(hint) is Annotated else (hint, ())
+
+
+def _finder(name: str, declared: object, extras: tuple[object, ...]) -> Finder:
     for extra in extras:
-        if isinstance(extra, params.Depends) and extra.dependency is not None:
-            depend = extra.dependency
-            return lambda request, _body: depend(request)
         if isinstance(extra, params.Path):
             path_name = extra.alias or name
             return lambda request, _body: request.path_params[path_name]
@@ -49,9 +111,9 @@ def _finder(name: str, hint: object) -> Finder:
             header = extra.alias or name.replace("_", "-")
             return lambda request, _body: request.headers.get(header)
         if isinstance(extra, params.Query) and declared is bool:
-            flag = (extra.alias or name).encode()
-            return lambda request, _body: flag + b"=false" not in request.scope["query_string"]
+            off = f"{extra.alias or name}=false".encode()
+            return lambda request, _body: off not in request.scope["query_string"]
     if isinstance(declared, type) and issubclass(declared, BaseModel):
         parse: Callable[[bytes], object] = declared.parse  # type: ignore[attr-defined]  # a lean body brings it
-        return lambda _request, body: parse(body)
+        return lambda _request, body: _validated(parse, body)
     raise TypeError(f"a lean route cannot find the argument {name!r}: use an ordinary route")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from app.db.base import Window
 from app.errors import ValidationFailed, Violation
@@ -29,6 +29,16 @@ class ListOut(BaseModel, Generic[ItemT]):
         default=None, serialization_alias="prevIterator", description="Pass it as `iterator` for the page before."
     )
     done: bool = Field(description="Whether this was the last page in the direction of reading.")
+
+    @model_serializer(mode="wrap")
+    def _keep_iterator(self, serialize: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # see below
+        """The SDKs need `iterator` even where it is null and fields that are None are left out.
+
+        A declared return type would replace the model in the OpenAPI document.
+        """
+        page = serialize(self)
+        page.setdefault("iterator", None)
+        return page
 
 
 class Paging(BaseModel):

@@ -5,18 +5,22 @@ from pathlib import Path
 from typing import Final
 
 # -P: a folder `app` in the current directory must not be taken for ours.
-_PYTHON: Final = (sys.executable, "-P", "-m")
-_CELERY: Final = (*_PYTHON, "celery", "-A", "worker.main")
+_UVICORN: Final = (sys.executable, "-P", "-m", "uvicorn")
+# As root, Celery would warn at each start; whoever runs as root has decided so.
+_QUIET_ROOT: Final = ("-W", "ignore:You're running the worker with superuser privileges")
+_CELERY: Final = (sys.executable, "-P", *_QUIET_ROOT, "-m", "celery", "--quiet", "-A", "worker.main")
 
 
 def api_command(host: str, port: int) -> list[str]:
     """uvicorn with the guard against slow and oversized requests."""
     return [
-        *(*_PYTHON, "uvicorn", "--factory", "app.main:create_app"),
+        *(*_UVICORN, "--factory", "app.main:create_app"),
         *("--app-dir", str(Path(__file__).resolve().parents[2])),
         *("--host", host, "--port", str(port), "--loop", "uvloop", "--http", "app.http_guard:GuardedProtocol"),
         # Without `on`, uvicorn would serve even when the start-up failed. 20 s fit in Kubernetes' 30.
         *("--lifespan", "on", "--no-access-log", "--timeout-graceful-shutdown", "20"),
+        # Nothing reads the client's address, so that nobody needs to be believed about it.
+        *("--no-proxy-headers", "--no-server-header"),
     ]
 
 

@@ -20,6 +20,8 @@ class Console:
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
+        # Off when children log JSON, which a name before it would spoil; their lines name the process themselves.
+        self.names_children = True
         self.is_terminal = out.isatty() and os.environ.get("TERM") != "dumb"
         self._coloured = self.is_terminal and not os.environ.get("NO_COLOR")
         self._lock = threading.RLock()
@@ -56,8 +58,9 @@ class Console:
                 self._write(f"{text}\n")
 
     def child_line(self, name: str, text: str) -> None:
-        """A line of a child's output, with the child's name before it."""
-        self.line(f"{self._paint(name.ljust(_WIDTH), _COLOURS.get(name, '34'))}| {text}")
+        """A line of a child's output, with the child's name before it unless that is switched off."""
+        label = f"{self._paint(name.ljust(_WIDTH), _COLOURS.get(name, '34'))}| " if self.names_children else ""
+        self.line(f"{label}{text}")
 
     def warn(self, text: str) -> None:
         self.line(self._paint(f"  ! {text}", "33"))

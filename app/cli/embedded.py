@@ -179,7 +179,8 @@ class EmbeddedPostgres(EmbeddedServer):
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        command: list[str | Path] = [binaries() / "postgres", "-D", self.cluster, "-k", self._sockets]
+        sockets = "" if self._tcp_port else self._sockets
+        command: list[str | Path] = [binaries() / "postgres", "-D", self.cluster, "-k", sockets]
         command += ["-p", str(self._tcp_port or _POSTGRES_PORT)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]

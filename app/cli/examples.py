@@ -29,9 +29,12 @@ svix = Svix("{token}", SvixOptions(server_url="{url}"))
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        print("received and verified:", Webhook(secret).verify(body, dict(self.headers)))
+        Webhook(secret).verify(body, dict(self.headers))
+        print("received and verified:", body.decode())
         self.send_response(204)
         self.end_headers()
+    def log_message(self, *_):
+        pass
 
 receiver = HTTPServer(("127.0.0.1", 0), Receiver)
 app = svix.application.get_or_create(ApplicationIn(name="First application", uid="first"))

@@ -105,16 +105,12 @@ def migrate() -> None:
     POSTRIDER_DB_DSN names it: postgresql://user:password@host:port/database, or with a unix socket
     postgresql://user:password@/database?host=/folder&port=5432.
     """
-    from app.cli.migrations import MigrationFailed
     from app.cli.migrations import migrate as run_migrations
 
     settings = load()
     if not settings.db_dsn:
         raise SettingsError("POSTRIDER_DB_DSN is not set: set it to the database that shall be migrated")
-    try:
-        run_migrations(settings.db_dsn, typer.echo)
-    except MigrationFailed as error:
-        _fail(f"a migration failed: {error}", 1)
+    run_migrations(settings.db_dsn, typer.echo)
 
 
 @command.command(epilog=_EXIT_CODES)

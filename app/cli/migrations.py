@@ -19,7 +19,7 @@ MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "db" / "migrations"
 TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits(3): try again later
 
 
-class MigrationFailed(Exception):
+class MigrationFailed(CannotRun):
     """dbmate refused a migration. The text is its output."""
 
 
@@ -93,4 +93,5 @@ def _run_dbmate(url: str, say: Callable[[str], None]) -> None:
             lines.append(raw.decode(errors="replace").rstrip())
             say(lines[-1])
     if process.wait() != 0:
-        raise MigrationFailed("\n".join(lines[-10:]) or f"dbmate ended with code {process.returncode}")
+        said = "\n".join(lines[-10:]) or f"dbmate ended with code {process.returncode}"
+        raise MigrationFailed(f"a migration failed; nothing of it was applied: {said}", code=1)

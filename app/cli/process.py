@@ -24,9 +24,10 @@ _CLONE_NEWUSER: Final = 0x10000000  # unshare(2)
 
 
 class CannotRun(Exception):
-    """Something about this machine or its settings forbids to start. The text is one line that says what to do.
+    """Something forbids to start, or to go on. The text says what, and what to do about it.
 
-    `code` is the exit code: 78 (EX_CONFIG of sysexits(3)), or 75 if trying again later may help.
+    `code` is the exit code: 78 (EX_CONFIG of sysexits(3)) if it is a setting or the machine, 75 if trying again later
+    may help, 1 if a process of ours failed.
     """
 
     def __init__(self, text: str, *, code: int = 78) -> None:
@@ -108,7 +109,7 @@ def spawn(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=output,
+        stderr=None if output is None else subprocess.STDOUT,
         env=None if environment is None else dict(environment),
         cwd=cwd,
         # Ctrl-C on a terminal reaches us only; the order in which children end is ours to decide.

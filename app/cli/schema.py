@@ -17,6 +17,8 @@ _RANDOM_LINES = re.compile(r"^\\(un)?restrict .*\n", re.MULTILINE)
 def write_schema(target: Path) -> None:
     """Write the schema that the migrations lead to. subprocess.CalledProcessError if it cannot be dumped."""
     with tempfile.TemporaryDirectory() as folder:
+        # For root, Postgres runs as nobody, who must be able to enter.
+        Path(folder).chmod(0o711)
         with EmbeddedPostgres(Path(folder) / "postgres", durable=False) as postgres:
             dsn = postgres.dsn("postrider")
             migrate(dsn, lambda _line: None)

@@ -43,6 +43,8 @@ class EmbeddedServer(ABC):
         self._progress = progress
         self._lock = FolderLock(self.folder)
         self._locked = False
+        # Where in the log the current run's lines begin.
+        self._log_start = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -94,7 +96,9 @@ class EmbeddedServer(ABC):
 
     def open_log(self) -> IO[bytes]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        return self.log.open("ab")
+        log = self.log.open("ab")
+        self._log_start = log.tell()
+        return log
 
     def wait_until(self, answers: Callable[[], bool], failed: Callable[[str], Exception]) -> None:
         """Wait for as long as the process lives: recovery after a crash takes what it takes."""
@@ -112,7 +116,7 @@ class EmbeddedServer(ABC):
 
     def last_line(self) -> str:
         try:
-            lines = self.log.read_bytes()[-4096:].decode(errors="replace").strip().splitlines()
+            lines = self.log.read_bytes()[self._log_start :][-4096:].decode(errors="replace").strip().splitlines()
         except OSError:
             return ""
         fatal = [line for line in lines if "FATAL" in line]

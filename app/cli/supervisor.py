@@ -5,12 +5,12 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final, Protocol
 
 from app.cli.console import Console
-from app.cli.process import end_orphan, spawn, stop
+from app.cli.process import CannotRun, end_orphan, spawn, stop
 
 _RESTARTS: Final = 5
 _WITHIN: Final = 60.0  # seconds
@@ -34,21 +34,32 @@ class Supervised(Protocol):
     def stop(self) -> None: ...
 
 
-class KeepsDying(Exception):
+class KeepsDying(CannotRun):
     """A process died too often to be restarted again."""
 
 
 class Child:
-    """One of Postrider's own processes; its output goes to the console line by line."""
+    """One of Postrider's own processes; its output goes to the console line by line.
+
+    `grace` is how many seconds it has to end by itself when it is stopped.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], run_folder: Path, console: Console
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        run_folder: Path,
+        console: Console,
+        *,
+        grace: float = _GRACE,
     ) -> None:
         self.name = name
+        self._grace = grace
         self._command = list(command)
         self._environment = environment
         self._pidfile = run_folder / f"{name}.pid"
-        self._say: Callable[[str], None] = lambda text: console.child_line(name, text)
+        self._console = console
         self._process: subprocess.Popen[bytes] | None = None
         self._pump: threading.Thread | None = None
         self._asked = False
@@ -65,7 +76,8 @@ class Child:
         if self._pidfile.exists():
             text = self._pidfile.read_text().strip()
             if text.isdigit():
-                end_orphan(int(text), signal.SIGTERM, lambda words: words == self._command)
+                with self._console.step(f"Ending the {self.name} that an earlier run left"):
+                    end_orphan(int(text), signal.SIGTERM, lambda words: words == self._command)
             self._pidfile.unlink()
 
     def start(self) -> None:
@@ -82,12 +94,12 @@ class Child:
             self._process.terminate()
 
     def stop(self) -> None:
-        """End it within 24 s; no effect if it does not run."""
+        """End it, within `grace` seconds; no effect if it does not run."""
         if self._process is None:
             return
         self.ask_to_stop()
         try:
-            self._process.wait(_GRACE)
+            self._process.wait(self._grace)
         except subprocess.TimeoutExpired:
             stop(self._process, ())
         if self._pump is not None:
@@ -103,14 +115,18 @@ class Child:
     def _copy(self, output: IO[bytes]) -> None:
         with output:
             while raw := output.readline(_LONGEST_LINE):
-                self._say(raw.decode(errors="replace").rstrip())
+                self._console.child_line(self.name, raw.decode(errors="replace").rstrip())
 
 
 class Supervisor:
-    """Holds what runs, in the order in which it was started."""
+    """Holds what runs, in the order in which it was started.
 
-    def __init__(self, console: Console) -> None:
+    `first_wait` is how many seconds pass before the first restart of what died; each further one waits twice as long.
+    """
+
+    def __init__(self, console: Console, *, first_wait: float = _FIRST_WAIT) -> None:
         self._console = console
+        self._first_wait = first_wait
         self._running: list[Supervised] = []
         self._deaths: dict[str, deque[float]] = {}
         self._restart_at: dict[str, float] = {}
@@ -139,10 +155,10 @@ class Supervisor:
         deaths = self._deaths.setdefault(name, deque(maxlen=_RESTARTS))
         how = describe_exit(code)
         if len(deaths) == _RESTARTS and now - deaths[0] < _WITHIN:
-            raise KeepsDying(f"{name} {how} again, for the sixth time within a minute: see its lines above")
+            raise KeepsDying(f"{name} {how} again, for the sixth time within a minute: see its lines above", code=1)
         deaths.append(now)
         recent = sum(now - death < _WITHIN for death in deaths)
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (recent - 1))
+        wait = min(_LONGEST_WAIT, self._first_wait * 2.0 ** (recent - 1))
         self._console.warn(f"{name} {how}; it is started again in {wait:.1f} s")
         return wait
 

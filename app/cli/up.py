@@ -14,11 +14,11 @@ from app.cli.commands import api_command, beat_command, worker_command
 from app.cli.console import Console
 from app.cli.embedded import EmbeddedPostgres, EmbeddedValkey
 from app.cli.examples import curl_example, python_example
-from app.cli.migrations import MigrationFailed, migrate
+from app.cli.migrations import migrate
 from app.cli.ports import require_free
 from app.cli.process import CannotRun, FolderLock
 from app.cli.secret_file import Secrets, kept_secrets
-from app.cli.supervisor import Child, KeepsDying, Supervisor, describe_exit
+from app.cli.supervisor import Child, Supervisor, describe_exit
 from app.settings import Settings
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8071"
@@ -35,18 +35,22 @@ class Stopping(BaseException):
         self.number = number
 
 
-class NotHealthy(Exception):
+class NotHealthy(CannotRun):
     """A process did not come up."""
 
 
 class Signals:
-    """SIGTERM, SIGINT and SIGHUP raise Stopping in the main thread; later ones, while it ends, call `hurry`."""
+    """SIGTERM, SIGINT and SIGHUP raise Stopping in the main thread; later ones, while it ends, call `hurry`.
+
+    SIGINT counts even where a shell that started this in the background said to ignore it; with SIGHUP, nohup does so.
+    """
 
     def __init__(self, hurry: Callable[[], None]) -> None:
         self._hurry = hurry
         self._first = 0.0
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._receive)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._receive)
 
     def ending(self) -> None:
         """From now on this process ends anyway."""
@@ -62,7 +66,7 @@ class Signals:
 
 
 class Up:
-    """One run of `postrider up`. Settings errors, and everything else that forbids to start, are CannotRun."""
+    """One run of `postrider up`."""
 
     def __init__(self, settings: Settings, console: Console) -> None:
         self._console = console
@@ -76,7 +80,7 @@ class Up:
         self._supervisor = Supervisor(console)
 
     def run(self) -> int:
-        """Start everything, keep it running until a signal, and end it. The exit code."""
+        """Start everything, keep it running until a signal, and end it. The exit code; CannotRun if it fails."""
         signals = Signals(self._supervisor.kill_children)
         lock = FolderLock(self._data)
         try:
@@ -90,9 +94,6 @@ class Up:
                     self._supervisor.stop()
         except Stopping as stopping:
             return 130 if stopping.number == signal.SIGINT else 0
-        except (KeepsDying, MigrationFailed, NotHealthy) as error:
-            self._console.line(f"postrider: {error}")
-            return 1
 
     def _start(self) -> None:
         begun = time.monotonic()
@@ -148,10 +149,12 @@ class Up:
             "POSTRIDER_HEALTH_FILE": str(self._health),
             "PYTHONUNBUFFERED": "1",
         }
-        if self._console.is_terminal and self._settings.log_format == "auto":
-            # Its stderr is a pipe to us, but a person reads it.
-            environment["POSTRIDER_LOG_FORMAT"] = "default"
-        return environment
+        log_format = self._settings.log_format
+        if log_format == "auto":
+            # Their stderr is a pipe to us: whether a person reads it is known here only.
+            log_format = "default" if self._console.is_terminal else "json"
+        self._console.names_children = log_format == "default"
+        return environment | {"POSTRIDER_LOG_FORMAT": log_format}
 
     def _start_servers(self, environment: dict[str, str]) -> None:
         dsn = self._settings.db_dsn
@@ -176,13 +179,15 @@ class Up:
             for child in children:
                 code = child.process.poll()
                 if code is not None:
-                    raise NotHealthy(f"{child.name} {describe_exit(code)} before it was ready: see its lines above")
+                    raise NotHealthy(
+                        f"{child.name} {describe_exit(code)} before it was ready: see its lines above", code=1
+                    )
             if self._health.exists() and answers(self._address.host, self._address.port):
                 return
             if time.monotonic() - begun > _LONGEST_START:
                 slow = "the API" if self._health.exists() else "the worker"
-                raise NotHealthy(f"{slow} was not ready within {_LONGEST_START:.0f} s: see its lines above")
-            time.sleep(0.05)
+                raise NotHealthy(f"{slow} was not ready within {_LONGEST_START:.0f} s: see its lines above", code=1)
+            time.sleep(0.1)
 
     def _greet(self, secrets: Secrets, seconds: float) -> None:
         url = base_url(self._address.host, self._address.port)
@@ -212,7 +217,7 @@ class Up:
 
 def answers(host: str, port: int) -> bool:
     """Whether the API answers a ping."""
-    request = f"GET /api/v1/health/ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("idna")
+    request = f"GET /api/v1/health/ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
     try:
         with socket.create_connection((_reachable(host), port), timeout=2.0) as connection:
             connection.sendall(request)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from sqlalchemy import ColumnElement, Select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import SQLModel
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.base import BaseTable, Page, Window
 

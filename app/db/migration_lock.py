@@ -21,9 +21,8 @@ class MigrationTurn:
     encrypted: bool
 
     async def ensure_partitions(self) -> None:
-        """Create the partitions of the coming days, if the schema has that function."""
-        if await self.connection.fetchval("SELECT to_regprocedure('ensure_partitions()')") is not None:
-            await self.connection.execute("SELECT ensure_partitions()")
+        """Create the partitions of the coming weeks."""
+        await self.connection.execute("SELECT ensure_partitions()")
 
 
 @asynccontextmanager

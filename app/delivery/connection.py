@@ -35,10 +35,6 @@ _INTERIM: Final = f"The receiver sent more than {MOST_INTERIM_ANSWERS} interim (
 _HEAD: Final = f"The receiver's headers are larger than {MOST_HEAD_BYTES} bytes."
 
 
-class ClientClosed(RuntimeError):
-    """The client was closed while, or before, a delivery was under way: our bug, not the receiver's."""
-
-
 class Keeper(Protocol):
     """Who a connection belongs to while nothing is sent on it."""
 
@@ -91,7 +87,6 @@ class Connection(asyncio.Protocol):
         self.keeper: Keeper | None = None
         self._limit = max_response_bytes
         self._now = now
-        self._parser = HttpResponseParser(self)
         self._reply: asyncio.Future[Outcome | None] | None = None
         self._unsent: memoryview | None = None
         self._reused = self._paused = self.is_gone = False
@@ -151,6 +146,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # a stream's transport is always one
+        self._parser = HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
         if self._reply is None:
@@ -278,7 +274,7 @@ class Connection(asyncio.Protocol):
         self._timer.cancel()
         self._chunks.clear()
         self._head.clear()
-        keep = self._keep and not self._truncated and self._unsent is None and not self.is_gone
+        keep = self._keep and self._unsent is None and not self.is_gone
         self._reset()
         if keep and self.keeper is not None:
             self._reused = True

@@ -9,12 +9,16 @@ from collections import deque
 from time import perf_counter
 from typing import Final
 
-from app.delivery.connection import ClientClosed, Connection
+from app.delivery.connection import Connection
 
 MOST_IDLE: Final = 512
 """Idle connections over all origins: they are file descriptors, of which a process often has 1,024."""
 OLDEST: Final = 300.0
 """Seconds after which a connection is not used again, so that a changed DNS record is noticed by a busy endpoint."""
+
+
+class ClientClosed(RuntimeError):
+    """The client was closed while, or before, a delivery was under way: our bug, not the receiver's."""
 
 
 class _Origin:

@@ -111,6 +111,8 @@ def _ipv6(literal: str) -> str:
 
 def _name(name: str) -> str:
     """A host name in ASCII, or an IPv4 address in its one unambiguous form."""
+    if len(name) > _LONGEST_HOST + 1:  # with a trailing dot; before IDNA, whose cost grows faster than the name
+        raise ValueError(f"the URL's host must not be longer than {_LONGEST_HOST} characters")
     ascii_name = name.lower() if name.isascii() else _idna(name)
     host = ascii_name.removesuffix(".")
     labels = host.split(".")

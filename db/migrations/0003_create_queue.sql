@@ -8,6 +8,7 @@ CREATE TABLE pending_deliveries (
     application_id text COLLATE "C" NOT NULL,
     shard smallint NOT NULL,
     -- Attempts recorded so far: the position in the retry schedule, and the fence that refuses a zombie's late record.
+    -- -1: one attempt outside of the schedule (a resend of a delivery that had ended).
     tries smallint NOT NULL DEFAULT 0,
     -- 0 scheduled, 1 manual (resend, recover): one attempt outside of the schedule.
     trigger smallint NOT NULL DEFAULT 0 CHECK (trigger IN (0, 1)),

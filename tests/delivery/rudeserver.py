@@ -1,4 +1,4 @@
-"""A receiver on loopback that answers exactly what a test tells it to, byte for byte, and remembers what it was sent."""
+"""A receiver on loopback that answers what a test tells it to, byte for byte, and remembers what it was sent."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import inspect
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
@@ -15,6 +15,7 @@ import pytest
 import uvloop
 
 from app.delivery.client import DeliveryClient
+from app.delivery.dial import tls_context
 from app.delivery.guard import Guard
 from app.delivery.url import Target, parse_url
 
@@ -142,12 +143,31 @@ def dripping(start: bytes, piece: bytes, seconds: float) -> Behaviour:
     return drip
 
 
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port of this machine that is taken, so that nobody else gets it, and that nothing listens on."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield silent.getsockname()[1]
+
+
 def loopback_client(
     *, timeout: float = 3.0, tls: ssl.SSLContext | None = None, most: int = 500, idle: float = 30.0
 ) -> DeliveryClient:
     """A client that may deliver to this machine, with limits that a test can wait for."""
-    guard = Guard(LOOPBACK)
-    return DeliveryClient(guard, timeout=timeout, tls=tls, max_connections_per_host=most, idle_seconds=idle)
+    return DeliveryClient(
+        Guard(LOOPBACK),
+        timeout=timeout,
+        tls=tls or systems_authorities(),
+        max_connections_per_host=most,
+        idle_seconds=idle,
+    )
+
+
+@functools.cache
+def systems_authorities() -> ssl.SSLContext:
+    """What a client verifies with by default, read once: that takes longer than most tests."""
+    return tls_context(verify=True)
 
 
 def on_each_loop(story: Callable[..., Coroutine[None, None, None]]) -> Callable[..., None]:
@@ -175,4 +195,5 @@ def on_each_loop(story: Callable[..., Coroutine[None, None, None]]) -> Callable[
         [inspect.Parameter("new_loop", inspect.Parameter.POSITIONAL_OR_KEYWORD), *kept]
     )
     loops = [asyncio.new_event_loop, uvloop.new_event_loop]
-    return pytest.mark.parametrize("new_loop", loops, ids=["asyncio", "uvloop"])(test)
+    each: Callable[..., None] = pytest.mark.parametrize("new_loop", loops, ids=["asyncio", "uvloop"])(test)
+    return each

@@ -1,8 +1,13 @@
-"""Applications on the wire."""
+"""Applications on the wire.
 
-from pydantic import Field
+Both generations of SDKs are served: `throttleRate` is also `rateLimit`, one value.
+"""
 
-from app.api.fields import Dto, Metadata, Name, Timestamp, Uid
+from pydantic import AliasChoices, Field
+
+from app.api.fields import Dto, Metadata, Name, Rate, Timestamp, Uid
+
+_RATE = AliasChoices("throttleRate", "rateLimit")
 
 
 class ApplicationIn(Dto):
@@ -10,27 +15,27 @@ class ApplicationIn(Dto):
 
     name: Name = Field(description="A name for people.", examples=["Acme Inc."])
     uid: Uid | None = Field(default=None, description="Your own id of this customer.", examples=["acme"])
-    rate_limit: int | None = Field(default=None, ge=1, le=2**31 - 1, description="Most messages a second.", deprecated=True)
-    throttle_rate: int | None = Field(default=None, ge=1, le=2**31 - 1, description="Most messages a second.")
+    throttle_rate: Rate | None = Field(default=None, validation_alias=_RATE, description="Most messages a second.")
     metadata: Metadata = Field(default_factory=dict, description="Your own key-value pairs, up to 4096 bytes.")
 
 
 class ApplicationPatch(Dto):
-    """Only the fields that are present change."""
+    """Only the fields that are present change, so that the defaults here are never used."""
 
-    name: Name | None = None
+    name: Name = ""
     uid: Uid | None = None
-    rate_limit: int | None = Field(default=None, ge=1, le=2**31 - 1, deprecated=True)
-    throttle_rate: int | None = Field(default=None, ge=1, le=2**31 - 1)
-    metadata: Metadata | None = None
+    throttle_rate: Rate | None = Field(default=None, validation_alias=_RATE)
+    metadata: Metadata = Field(default_factory=dict)
 
 
 class ApplicationOut(Dto):
+    """An application."""
+
     id: str = Field(examples=["app_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
     uid: str | None = None
     name: str
-    rate_limit: int | None = None
     throttle_rate: int | None = None
+    rate_limit: int | None = Field(default=None, json_schema_extra={"deprecated": True})
     metadata: dict[str, str]
     created_at: Timestamp
     updated_at: Timestamp

@@ -2,14 +2,42 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 
-from app.api.deps import ApplicationRef, MessageServiceDep, OrganizationDep
+from app.api.deps import (
+    ApplicationDep,
+    ApplicationRef,
+    MessageServiceDep,
+    OrganizationDep,
+    ReadApplicationDep,
+    ReadSessionDep,
+    SessionDep,
+)
 from app.api.exact import exact
 from app.api.lean import LeanRoute
+from app.api.message.history import MessageHistory
 from app.api.message.models import MessageIn, MessageOut
+from app.api.paging import ListOut
+from app.api.timeline import TimelineDep
 
 publishing = APIRouter(tags=["Message"], route_class=LeanRoute)
+router = APIRouter(tags=["Message"])
+
+
+def _writing(session: SessionDep) -> MessageHistory:
+    return MessageHistory(session)
+
+
+def _reading(session: ReadSessionDep) -> MessageHistory:
+    return MessageHistory(session)
+
+
+HistoryDep = Annotated[MessageHistory, Depends(_writing, scope="function")]
+ReadHistoryDep = Annotated[MessageHistory, Depends(_reading, scope="function")]
+WithContent = Annotated[bool, Query(description="Whether the answer holds the payload.")]
+MessageRef = Annotated[
+    str, Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$")
+]
 
 
 @publishing.post("/app/{app_id}/msg", status_code=202, operation_id="v1.message.create", response_model=MessageOut)
@@ -18,8 +46,30 @@ async def create_message(
     body: MessageIn,
     caller: OrganizationDep,
     messages: MessageServiceDep,
-    with_content: Annotated[bool, Query(description="Whether the answer holds the payload.")] = True,
+    with_content: WithContent = True,
     idempotency_key: Annotated[str | None, Header(max_length=512)] = None,
 ) -> Response:
     """Publish a message to every endpoint of the application that subscribed to its event type."""
     return exact(await messages.publish(caller, app_id, body, idempotency_key, with_content), 202)
+
+
+@router.get("/app/{app_id}/msg", operation_id="v1.message.list", response_model=ListOut[MessageOut])
+async def list_messages(app: ReadApplicationDep, messages: ReadHistoryDep, timeline: TimelineDep) -> Response:
+    """List the application's messages, newest first."""
+    return exact(await messages.page(app, timeline))
+
+
+@router.get("/app/{app_id}/msg/{msg_id}", operation_id="v1.message.get", response_model=MessageOut)
+async def get_message(
+    app: ReadApplicationDep, msg_id: MessageRef, messages: ReadHistoryDep, with_content: WithContent = True
+) -> Response:
+    """Get a message."""
+    return exact(await messages.get(app, msg_id, with_content))
+
+
+@router.delete("/app/{app_id}/msg/{msg_id}/content", status_code=204, operation_id="v1.message.expunge-content")
+async def expunge_message(
+    _caller: OrganizationDep, app: ApplicationDep, msg_id: MessageRef, messages: HistoryDep
+) -> None:
+    """Forget a message's payload for good; what is still to be delivered of it is canceled."""
+    await messages.expunge(app, msg_id)

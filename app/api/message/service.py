@@ -7,6 +7,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from app import ids
+from app.api.fields import UID_PATTERN
 from app.api.message.models import MessageIn, MessageOut
 from app.db.group_commit import GroupCommit, Overloaded
 from app.db.message.publish import NewMessage, Publication, Publishing, Refusal, Replay, Stored
@@ -57,6 +58,8 @@ class MessageService:
         request_hash: bytes | None,
     ) -> Publication:
         uid = None if application.startswith("app_") else application
+        if not UID_PATTERN.fullmatch(application):
+            return Refusal.NO_APPLICATION
         known = application if uid is None else self._uids.get((caller.organization_id, application))
         for fresh in (False, True):
             if uid is not None and (fresh or known is None):

@@ -35,6 +35,4 @@ class AttemptRow(SQLModel, table=True):
     response_status_code: int = Field(sa_column=Column(SmallInteger, nullable=False))
     response: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     response_duration_ms: int
-    created_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
-    )
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))

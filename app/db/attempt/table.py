@@ -1,17 +1,21 @@
 """All the SQL that reads attempts, and expunges them. What records them is app/db/pending_delivery/queue.py."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, literal
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, Table
 
+from app import ids
 from app.db.attempt.model import AttemptRow
 from app.db.base import Page
 from app.db.history import HistoryTable, Span
-from app.db.message.model import MessageFilter, MessageRow
+from app.db.message.model import MessageFilter
 
+_ATTEMPTS: Final[Table] = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, undeclared
 EXPUNGED: Final = b"EXPUNGED"
+# Between the clocks of the process that published a message and of the one that tried it.
+_CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +33,16 @@ class AttemptFilter:
         """The same on the columns of `attempts`."""
         found: list[ColumnElement[bool]] = []
         if self.message_id is not None:
-            found.append(col(AttemptRow.message_id) == self.message_id)
+            # Nothing was tried before it was published, so that older partitions need not be opened.
+            earliest = ids.floor_id("atmpt", ids.created_at(self.message_id) - _CLOCK_SKEW)
+            found += [_ATTEMPTS.c.message_id == self.message_id, _ATTEMPTS.c.id > earliest]
         if self.endpoint_id is not None:
-            found.append(col(AttemptRow.endpoint_id) == self.endpoint_id)
+            found.append(_ATTEMPTS.c.endpoint_id == self.endpoint_id)
         if self.status is not None:
-            found.append(col(AttemptRow.status) == literal(self.status))
+            found.append(_ATTEMPTS.c.status == self.status)
         if self.code_class is not None:
-            found.append(col(AttemptRow.response_status_code).between(self.code_class, self.code_class + 99))
-        if conditions := self.about.conditions:
-            message = select(MessageRow.id).where(
-                col(MessageRow.id) == col(AttemptRow.message_id),
-                col(MessageRow.application_id) == col(AttemptRow.application_id),
-                *conditions,
-            )
-            found.append(message.exists())
+            found.append(_ATTEMPTS.c.response_status_code.between(self.code_class, self.code_class + 99))
+        found += self.about.conditions_on(_ATTEMPTS.c.message_id, _ATTEMPTS.c.application_id)
         return found
 
 
@@ -58,13 +58,9 @@ class AttemptsTable(HistoryTable[AttemptRow]):
 
     async def find_of(self, application_id: str, message_id: str, attempt_id: str) -> AttemptRow | None:
         """The attempt of a message with that id, or None."""
-        statement = self._live(application_id).where(
-            col(AttemptRow.message_id) == message_id, col(AttemptRow.id) == attempt_id
-        )
+        statement = self._live(application_id).where(_ATTEMPTS.c.message_id == message_id, _ATTEMPTS.c.id == attempt_id)
         return (await self.session.execute(statement)).scalar_one_or_none()
 
     async def expunge(self, application_id: str, message_id: str, attempt_id: str) -> bool:
         """Forget what the receiver answered, for good; False if there is no such attempt."""
-        return await self._replace_content(
-            application_id, attempt_id, EXPUNGED, col(AttemptRow.message_id) == message_id
-        )
+        return await self._replace_content(application_id, attempt_id, EXPUNGED, _ATTEMPTS.c.message_id == message_id)

@@ -26,6 +26,4 @@ class DeliveryRow(SQLModel, table=True):
     application_id: str
     state: int = Field(sa_column=Column(SmallInteger, nullable=False))
     attempts: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    updated_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
-    )
+    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, literal, null, select, union_all
-from sqlalchemy.orm import defer
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy import ColumnElement, Select, Table, literal, null, select, true, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased, defer
 
 from app.db.base import Window
 from app.db.delivery.model import DeliveryRow, DeliveryState
@@ -21,6 +21,7 @@ _ENDED: Final[Table] = DeliveryRow.__table__  # type: ignore[attr-defined]
 _MESSAGES: Final[Table] = MessageRow.__table__  # type: ignore[attr-defined]
 _ENDPOINTS: Final[Table] = EndpointRow.__table__  # type: ignore[attr-defined]
 
+T = TypeVar("T")
 _Arm = Select[tuple[str, str, int, datetime | None]]
 
 
@@ -56,23 +57,29 @@ class DeliveriesTable:
         arms = []
         for arm, table in _arms(state):
             ours = (table.c.application_id == application_id) & (table.c.endpoint_id == endpoint_id)
-            arm = arm.where(ours, span.holds(table.c.message_id))
-            if conditions := about.conditions:
-                message = select(_MESSAGES.c.id).where(_MESSAGES.c.id == table.c.message_id, *conditions)
-                arm = arm.where(message.exists())
+            about_these = about.conditions_on(table.c.message_id, table.c.application_id)
+            arm = arm.where(ours, span.holds(table.c.message_id), *about_these)
             # Each arm stops at the page's end, and so walks its own index however long the list is.
             arms.append(arm.order_by(_ordered(table.c.message_id, span.upwards)).limit(span.limit + 1))
         standings = union_all(*arms).subquery("standings")
+        # LIMIT keeps it a look-up by key for each row of the page, which opens one partition.
+        message = aliased(
+            MessageRow,
+            select(MessageRow)
+            .where(_MESSAGES.c.id == standings.c.message_id, _MESSAGES.c.application_id == application_id)
+            .limit(1)
+            .lateral("message"),
+        )
         statement = (
-            select(MessageRow, standings.c.state, standings.c.next_attempt_at)
-            .join(standings, _MESSAGES.c.id == standings.c.message_id)
-            .where(_MESSAGES.c.application_id == application_id)
+            select(message, standings.c.state, standings.c.next_attempt_at)
+            .join_from(standings, message, true())
             .order_by(_ordered(standings.c.message_id, span.upwards))
             .limit(span.limit + 1)
         )
         if not with_content:
-            statement = statement.options(defer(MessageRow.payload, raiseload=True))  # type: ignore[arg-type]
-        rows = [(row, Standing(DeliveryState(n), at)) for row, n, at in (await self._session.execute(statement)).tuples()]
+            statement = statement.options(defer(message.payload, raiseload=True))  # type: ignore[arg-type]
+        found = await self._session.execute(statement)
+        rows = [(row, Standing(DeliveryState(number), at)) for row, number, at in found]
         return _page(rows, span.limit, backwards=span.window.backwards)
 
     async def page_of_message(
@@ -95,7 +102,8 @@ class DeliveriesTable:
         if window.cursor is not None:
             key = _ENDPOINTS.c.id
             statement = statement.where(key > window.cursor if upwards else key < window.cursor)
-        rows = [(row, Standing(DeliveryState(n), at)) for row, n, at in (await self._session.execute(statement)).tuples()]
+        found = await self._session.execute(statement)
+        rows = [(row, Standing(DeliveryState(number), at)) for row, number, at in found]
         return _page(rows, window.limit, backwards=window.backwards)
 
 
@@ -105,11 +113,10 @@ def _arms(state: DeliveryState | None) -> list[tuple[_Arm, Table]]:
     What waits is due, whatever came of it before: a retry, or a resend of what had ended.
     """
     pending, ended = _PENDING.c, _ENDED.c
-    waits = select(literal(1)).where(
-        pending.message_id == ended.message_id, pending.endpoint_id == ended.endpoint_id
-    )
+    waits = select(literal(1)).where(pending.message_id == ended.message_id, pending.endpoint_id == ended.endpoint_id)
+    # OFFSET 0 keeps it a look-up by key: as a join, the planner may read the whole queue.
     came = select(ended.message_id, ended.endpoint_id, ended.state, null().label("next_attempt_at")).where(
-        ~waits.exists()
+        ~waits.offset(0).exists()
     )
     if state not in {None, DeliveryState.DUE}:
         return [(came.where(ended.state == state), _ENDED)]
@@ -124,6 +131,6 @@ def _ordered(key: ColumnElement[str], upwards: bool) -> ColumnElement[str]:
     return key.asc() if upwards else key.desc()
 
 
-def _page[T](rows: list[T], limit: int, *, backwards: bool) -> tuple[Sequence[T], bool]:
+def _page(rows: list[T], limit: int, *, backwards: bool) -> tuple[Sequence[T], bool]:
     page = rows[:limit]
     return page[::-1] if backwards else page, len(rows) <= limit

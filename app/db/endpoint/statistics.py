@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import text
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
 
@@ -38,6 +38,6 @@ class DeliveryCounts:
             "until": ids.floor_id("msg", until),
         }
         counts: dict[int, int] = {}
-        for state, count in (await self._session.execute(_COUNTS, values)).tuples():
+        for state, count in await self._session.execute(_COUNTS, values):
             counts[state] = counts.get(state, 0) + count
         return counts

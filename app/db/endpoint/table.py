@@ -1,7 +1,9 @@
 """All the SQL about endpoints."""
 
+from datetime import datetime
 from typing import Final
 
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from app.db.base import BaseTable
@@ -23,6 +25,14 @@ class EndpointsTable(BaseTable[EndpointRow]):
         found = await self.session.execute(self._live(application_id).where(either).with_for_update())
         return found.scalar_one_or_none()
 
+    async def soft_delete_all(self, application_id: str, at: datetime) -> None:
+        """Mark all endpoints of an application as deleted."""
+        await self.session.execute(
+            update(self._table)
+            .where(self._column("application_id") == application_id, self._column("deleted_at").is_(None))
+            .values(deleted_at=at)
+        )
+
     async def save(self, row: EndpointRow) -> None:
         """Write a new or changed row now. Conflict, with nothing of it written, if its uid is taken."""
         try:
@@ -32,4 +42,4 @@ class EndpointsTable(BaseTable[EndpointRow]):
         except IntegrityError as error:
             if _UNIQUE_UID not in str(error.orig):
                 raise
-            raise Conflict("An endpoint with that id or uid already exists. Use another uid.") from None
+            raise Conflict("An endpoint with that id or uid already exists") from None

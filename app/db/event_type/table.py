@@ -1,15 +1,19 @@
 """All the SQL about event types."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Boolean, delete, literal_column, select, type_coerce
+from sqlalchemy.dialects.postgresql import Insert, insert
 
-from app.db.base import BaseTable
+from app.db.base import BaseTable, Page, Window
 from app.db.event_type.model import EventTypeRow
+
+_KEPT: Final = frozenset({"id", "organization_id", "name", "created_at"})
 
 
 class EventTypesTable(BaseTable[EventTypeRow]):
-    """The event types of one organization."""
+    """The event types of one organization, by name."""
 
     row = EventTypeRow
     scope = "organization_id"
@@ -26,3 +30,50 @@ class EventTypesTable(BaseTable[EventTypeRow]):
             )
         )
         return set(found.scalars())
+
+    async def page_visible(
+        self, organization_id: str, window: Window, *, archived: bool, feature_flags: Collection[str] | None
+    ) -> Page[EventTypeRow]:
+        """One page: with the archived ones if asked, and only what these flags unlock unless they are None."""
+        where = [] if archived else [self._column("archived").is_(False)]
+        if feature_flags is not None:
+            flags = self._column("feature_flags")
+            where.append(flags.is_(None) | flags.overlap(list(feature_flags)))
+        return await self.page(organization_id, window, *where)
+
+    async def find_to_change(self, organization_id: str, name: str) -> EventTypeRow | None:
+        """The row of that name, locked until the transaction ends, so that no change is lost."""
+        found = await self.session.execute(
+            self._live(organization_id).where(self._column("name") == name).with_for_update()
+        )
+        return found.scalar_one_or_none()
+
+    async def create(self, values: Mapping[str, object]) -> EventTypeRow | None:
+        """Insert a row, or replace the archived one of that name; None if there is one that is not archived.
+
+        One statement, so that of two that create the same name at once one gets None.
+        """
+        statement = self._replacing(values, only_archived=True).returning(EventTypeRow)
+        return (await self.session.scalars(statement)).one_or_none()
+
+    async def put(self, values: Mapping[str, object]) -> tuple[EventTypeRow, bool]:
+        """Insert a row, or replace the one of that name, archived or not; says whether it was inserted."""
+        # A row version that an INSERT made has no deleting transaction.
+        inserted = type_coerce(literal_column("(xmax = 0)"), Boolean)
+        statement = self._replacing(values, only_archived=False).returning(EventTypeRow, inserted)
+        row, created = (await self.session.execute(statement)).one()
+        return row, created
+
+    async def expunge(self, organization_id: str, name: str) -> bool:
+        """Delete the row; False if there is none."""
+        condition = (self._column("organization_id") == organization_id) & (self._column("name") == name)
+        deleted = await self.session.execute(delete(self._table).where(condition).returning(self._column("name")))
+        return deleted.first() is not None
+
+    def _replacing(self, values: Mapping[str, object], *, only_archived: bool) -> Insert:
+        statement = insert(EventTypeRow).values(dict(values))
+        return statement.on_conflict_do_update(
+            index_elements=["organization_id", "name"],
+            set_={name: statement.excluded[name] for name in values if name not in _KEPT},
+            where=self._column("archived").is_(True) if only_archived else None,
+        )

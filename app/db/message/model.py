@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Column, ColumnElement, DateTime, LargeBinary, Text, func
+from sqlalchemy import Column, ColumnElement, DateTime, LargeBinary, Table, Text, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, SQLModel
 
 
 class MessageRow(SQLModel, table=True):
@@ -19,9 +20,7 @@ class MessageRow(SQLModel, table=True):
     tags: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text)))
     # The JSON object as received, byte for byte; None once expunged or expired.
     payload: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    created_at: datetime = Field(
-        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
-    )
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))
 
 
 class MessageEventIdRow(SQLModel, table=True):
@@ -32,6 +31,9 @@ class MessageEventIdRow(SQLModel, table=True):
     application_id: str = Field(primary_key=True)
     event_id: str = Field(primary_key=True)
     message_id: str
+
+
+_MESSAGES: Final[Table] = MessageRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, undeclared
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,23 @@ class MessageFilter:
         """The same on the columns of `messages`; empty if any message will do."""
         found: list[ColumnElement[bool]] = []
         if self.event_types is not None:
-            found.append(col(MessageRow.event_type).in_(self.event_types))
+            found.append(_MESSAGES.c.event_type.in_(self.event_types))
         if self.channel is not None:
-            found.append(MessageRow.__table__.c.channels.contains([self.channel]))  # type: ignore[attr-defined]
+            found.append(_MESSAGES.c.channels.contains([self.channel]))
         if self.tag is not None:
-            found.append(MessageRow.__table__.c.tags.contains([self.tag]))  # type: ignore[attr-defined]
+            found.append(_MESSAGES.c.tags.contains([self.tag]))
         return found
+
+    def conditions_on(
+        self, message_id: ColumnElement[str], application_id: ColumnElement[str]
+    ) -> list[ColumnElement[bool]]:
+        """The same on a table that has only the message's key; empty if any message will do."""
+        conditions = self.conditions
+        if not conditions:
+            return []
+        message = select(_MESSAGES.c.id).where(
+            _MESSAGES.c.id == message_id, _MESSAGES.c.application_id == application_id, *conditions
+        )
+        # OFFSET 0 keeps it a look-up by key for each row that is walked until the page is full. As a join, the planner
+        # reads all messages of the span if it thinks that few match.
+        return [message.offset(0).exists()]

@@ -1,7 +1,7 @@
 """All the SQL about organizations."""
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
 from app.db.organization.model import OrganizationRow

@@ -3,7 +3,7 @@
 from typing import Final
 
 from sqlalchemy import text
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 # Bounded, so that a long backlog cannot make a deletion time out: the worker cancels the rest when it reads it.
 _MOST_AT_ONCE: Final = 20_000
@@ -20,20 +20,21 @@ WITH found AS (
     RETURNING p.message_id, p.endpoint_id, p.application_id, p.tries
 )
 INSERT INTO deliveries AS d (message_id, endpoint_id, application_id, state, attempts)
-SELECT message_id, endpoint_id, application_id, 4, tries FROM canceled
+SELECT message_id, endpoint_id, application_id, 4, greatest(tries, 0) FROM canceled
 ON CONFLICT (message_id, endpoint_id) DO UPDATE SET state = 4, updated_at = now() WHERE d.state = 1
 """
 _CANCEL_OF_ENDPOINT: Final = text(
     _CANCEL.format(condition="endpoint_id = :endpoint_id AND application_id = :application_id")
 )
-_CANCEL_OF_APPLICATION: Final = text(
-    _CANCEL.format(condition="endpoint_id IN (SELECT id FROM endpoints WHERE application_id = :application_id)")
-)
+# Endpoints that were deleted before had their deliveries canceled then.
+_LIVE_ENDPOINTS: Final = "SELECT id FROM endpoints WHERE application_id = :application_id AND deleted_at IS NULL"
+_CANCEL_OF_APPLICATION: Final = text(_CANCEL.format(condition=f"endpoint_id IN ({_LIVE_ENDPOINTS})"))
 
-# A delivery that waits for a retry becomes due now, at the same place in its schedule; one that ended is queued again.
+# A delivery that waits for a retry becomes due now, at the same place in its schedule; one that ended is queued for one
+# attempt outside of any schedule, which is what -1 tries mean (app/delivery/retry.py).
 _RESEND: Final = text("""
-INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, trigger, next_attempt_at)
-VALUES (:message_id, :endpoint_id, :application_id, :shard, 1, now())
+INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, tries, trigger, next_attempt_at)
+VALUES (:message_id, :endpoint_id, :application_id, :shard, -1, 1, now())
 ON CONFLICT (message_id, endpoint_id) DO UPDATE SET trigger = 1, next_attempt_at = now()
 """)
 

@@ -1,0 +1,122 @@
+"""The rules of applications."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import clock, ids
+from app.api.application.models import ApplicationIn, ApplicationOut, ApplicationPatch
+from app.api.paging import ListOut, Paging, list_out
+from app.db.application.model import ApplicationRow
+from app.db.application.table import ApplicationsTable
+from app.db.endpoint.table import EndpointsTable
+from app.db.organization.table import OrganizationsTable
+from app.db.pending_delivery.table import PendingDeliveriesTable
+from app.errors import Conflict, NotFound
+
+_COLUMNS: Final = {"throttle_rate": "rate_limit", "metadata": "metadata_"}
+
+
+class ApplicationService:
+    """Keeps the applications of organizations; every method takes the organization first."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._applications = ApplicationsTable(session)
+        self._endpoints = EndpointsTable(session)
+        self._organizations = OrganizationsTable(session)
+        self._pending = PendingDeliveriesTable(session)
+
+    async def page(self, organization_id: str, paging: Paging) -> ListOut[ApplicationOut]:
+        """The organization's applications, oldest first unless asked otherwise."""
+        page = await self._applications.page(organization_id, paging.window(ascending=True))
+        return list_out(page.rows, page.done, key=lambda row: row.id, item=application_out)
+
+    async def create(
+        self, organization_id: str, body: ApplicationIn, *, get_if_exists: bool
+    ) -> tuple[ApplicationOut, bool]:
+        """A new application; with `get_if_exists` the one that has its uid already. Says whether it was created.
+
+        Conflict if the uid is taken.
+        """
+        row = await self._new_row(organization_id)
+        _change(row, body, ApplicationIn.model_fields)
+        try:
+            await self._applications.save(row)
+        except Conflict:
+            taken = await self._applications.find(organization_id, body.uid) if get_if_exists and body.uid else None
+            if taken is None:
+                raise
+            return application_out(taken), False
+        return application_out(row), True
+
+    async def put(self, organization_id: str, reference: str, body: ApplicationIn) -> tuple[ApplicationOut, bool]:
+        """Replace the application with that id or uid, or create it with that uid; says whether it was created."""
+        row = await self._applications.find_to_change(organization_id, reference)
+        if row is None:
+            try:
+                return await self._replace(await self._new_row(organization_id), reference, body), True
+            except Conflict:
+                # Either another request created it this moment, or the uid in the body belongs to another application.
+                row = await self._applications.find_to_change(organization_id, reference)
+                if row is None:
+                    raise
+        return await self._replace(row, reference, body), False
+
+    async def patch(self, organization_id: str, reference: str, body: ApplicationPatch) -> ApplicationOut:
+        """Change those fields of an application that the body holds."""
+        row = await self._find_to_change(organization_id, reference)
+        _change(row, body, body.model_fields_set)
+        await self._applications.save(row)
+        return application_out(row)
+
+    async def delete(self, organization_id: str, reference: str) -> None:
+        """Delete an application with its endpoints, and cancel what is still to be delivered to them."""
+        row = await self._find_to_change(organization_id, reference)
+        now = clock.now()
+        await self._applications.soft_delete(organization_id, row.id, now)
+        await self._pending.cancel_of_application(row.id)
+        await self._endpoints.soft_delete_all(row.id, now)
+
+    async def _new_row(self, organization_id: str) -> ApplicationRow:
+        await self._organizations.ensure(organization_id)
+        now = clock.now()
+        return ApplicationRow(
+            id=ids.new_id("app"), organization_id=organization_id, name="", created_at=now, updated_at=now
+        )
+
+    async def _find_to_change(self, organization_id: str, reference: str) -> ApplicationRow:
+        row = await self._applications.find_to_change(organization_id, reference)
+        if row is None:
+            raise NotFound
+        return row
+
+    async def _replace(self, row: ApplicationRow, reference: str, body: ApplicationIn) -> ApplicationOut:
+        _change(row, body, ApplicationIn.model_fields)
+        if row.uid is None and reference != row.id:
+            if reference.startswith(ids.PREFIXES):
+                raise NotFound
+            # It was named by its uid, and stays findable by it.
+            row.uid = reference
+        await self._applications.save(row)
+        return application_out(row)
+
+
+def application_out(row: ApplicationRow) -> ApplicationOut:
+    """The application as it goes on the wire."""
+    return ApplicationOut(
+        id=row.id,
+        uid=row.uid,
+        name=row.name,
+        throttle_rate=row.rate_limit,
+        rate_limit=row.rate_limit,
+        metadata=row.metadata_,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _change(row: ApplicationRow, body: ApplicationIn | ApplicationPatch, fields: Iterable[str]) -> None:
+    for name in fields:
+        setattr(row, _COLUMNS.get(name, name), getattr(body, name))
+    row.updated_at = clock.now()

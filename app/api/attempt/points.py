@@ -1,0 +1,162 @@
+"""Attempts over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Path, Query, Response
+
+from app.api.attempt.models import (
+    EmptyOut,
+    EndpointMessageOut,
+    MessageAttemptOut,
+    MessageEndpointOut,
+    MessageStatus,
+    StatusCodeClass,
+)
+from app.api.attempt.service import AttemptService
+from app.api.deps import ApplicationDep, DoorbellDep, OrganizationDep, ReadApplicationDep, ReadSessionDep, SessionDep
+from app.api.exact import exact
+from app.api.paging import ListOut, PagingDep
+from app.api.timeline import TimelineDep
+from app.doorbell import Doorbell
+
+router = APIRouter(prefix="/app/{app_id}", tags=["Message Attempt"])
+
+_REFERENCE = r"^[a-zA-Z0-9\-_.]+$"
+
+
+def _writing(session: SessionDep) -> AttemptService:
+    return AttemptService(session)
+
+
+def _reading(session: ReadSessionDep) -> AttemptService:
+    return AttemptService(session)
+
+
+AttemptsDep = Annotated[AttemptService, Depends(_writing, scope="function")]
+ReadAttemptsDep = Annotated[AttemptService, Depends(_reading, scope="function")]
+MessageRef = Annotated[
+    str, Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=_REFERENCE)
+]
+EndpointRef = Annotated[
+    str, Path(alias="endpoint_id", description="The endpoint's id or uid.", max_length=256, pattern=_REFERENCE)
+]
+AttemptRef = Annotated[str, Path(alias="attempt_id", max_length=256, pattern=_REFERENCE)]
+Status = Annotated[MessageStatus | None, Query(description="Only what has this status.")]
+CodeClass = Annotated[StatusCodeClass | None, Query(description="Only what was answered with such a status code.")]
+
+
+@router.get(
+    "/attempt/endpoint/{endpoint_id}",
+    operation_id="v1.message-attempt.list-by-endpoint",
+    response_model_exclude_none=True,
+)
+async def list_attempts_by_endpoint(
+    app: ReadApplicationDep,
+    endpoint: EndpointRef,
+    attempts: ReadAttemptsDep,
+    timeline: TimelineDep,
+    status: Status = None,
+    status_code_class: CodeClass = None,
+) -> ListOut[MessageAttemptOut]:
+    """List what was tried at an endpoint, newest first."""
+    return await attempts.page_by_endpoint(app, endpoint, timeline, status, status_code_class)
+
+
+@router.get("/attempt/msg/{msg_id}", operation_id="v1.message-attempt.list-by-msg", response_model_exclude_none=True)
+@router.get("/msg/{msg_id}/attempt", include_in_schema=False, response_model_exclude_none=True)
+async def list_attempts_by_message(
+    app: ReadApplicationDep,
+    message: MessageRef,
+    attempts: ReadAttemptsDep,
+    timeline: TimelineDep,
+    status: Status = None,
+    status_code_class: CodeClass = None,
+    endpoint_id: Annotated[
+        str | None, Query(description="Only at this endpoint.", max_length=256, pattern=_REFERENCE)
+    ] = None,
+) -> ListOut[MessageAttemptOut]:
+    """List what was tried of a message, newest first."""
+    return await attempts.page_by_message(app, message, endpoint_id, timeline, status, status_code_class)
+
+
+@router.get("/msg/{msg_id}/endpoint/{endpoint_id}/attempt", include_in_schema=False, response_model_exclude_none=True)
+async def list_attempts_of_delivery(
+    app: ReadApplicationDep,
+    message: MessageRef,
+    endpoint: EndpointRef,
+    attempts: ReadAttemptsDep,
+    timeline: TimelineDep,
+    status: Status = None,
+    status_code_class: CodeClass = None,
+) -> ListOut[MessageAttemptOut]:
+    """List what was tried of a message at an endpoint, newest first."""
+    return await attempts.page_by_message(app, message, endpoint, timeline, status, status_code_class)
+
+
+@router.get(
+    "/endpoint/{endpoint_id}/msg",
+    operation_id="v1.message-attempt.list-attempted-messages",
+    response_model=ListOut[EndpointMessageOut],
+)
+async def list_attempted_messages(
+    app: ReadApplicationDep,
+    endpoint: EndpointRef,
+    attempts: ReadAttemptsDep,
+    timeline: TimelineDep,
+    status: Status = None,
+) -> Response:
+    """List messages that were tried at an endpoint or are due there, and how far they are."""
+    return exact(await attempts.messages_of(app, endpoint, timeline, status))
+
+
+@router.get(
+    "/msg/{msg_id}/endpoint",
+    operation_id="v1.message-attempt.list-attempted-destinations",
+    response_model_exclude_none=True,
+)
+async def list_attempted_destinations(
+    app: ReadApplicationDep, message: MessageRef, attempts: ReadAttemptsDep, paging: PagingDep
+) -> ListOut[MessageEndpointOut]:
+    """List endpoints at which a message was tried or is due, and how far it is there."""
+    return await attempts.endpoints_of(app, message, paging)
+
+
+@router.get(
+    "/msg/{msg_id}/attempt/{attempt_id}", operation_id="v1.message-attempt.get", response_model_exclude_none=True
+)
+async def get_attempt(
+    app: ReadApplicationDep, message: MessageRef, attempt: AttemptRef, attempts: ReadAttemptsDep
+) -> MessageAttemptOut:
+    """Get an attempt."""
+    return await attempts.get(app, message, attempt)
+
+
+@router.delete(
+    "/msg/{msg_id}/attempt/{attempt_id}/content", status_code=204, operation_id="v1.message-attempt.expunge-content"
+)
+async def expunge_attempt_content(
+    _caller: OrganizationDep, app: ApplicationDep, message: MessageRef, attempt: AttemptRef, attempts: AttemptsDep
+) -> None:
+    """Forget what the receiver answered, for good."""
+    await attempts.expunge(app, message, attempt)
+
+
+@router.post("/msg/{msg_id}/endpoint/{endpoint_id}/resend", status_code=202, operation_id="v1.message-attempt.resend")
+async def resend_message(
+    app: ApplicationDep,
+    message: MessageRef,
+    endpoint: EndpointRef,
+    attempts: AttemptsDep,
+    doorbell: DoorbellDep,
+    background: BackgroundTasks,
+) -> EmptyOut:
+    """Have a message tried at an endpoint once more, now."""
+    shard = await attempts.resend(app, message, endpoint)
+    # Background tasks begin once the response is out, and so after the commit.
+    background.add_task(_ring, doorbell, shard)
+    return EmptyOut()
+
+
+async def _ring(doorbell: Doorbell, shard: int) -> None:
+    """On the event loop: FastAPI would call a plain function in a thread."""
+    doorbell.ring([shard])

@@ -1,0 +1,1 @@
+"""Authentication: access for an application's own users to what belongs to their application (the portal)."""

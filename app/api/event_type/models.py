@@ -1,0 +1,104 @@
+"""Event types on the wire.
+
+Both generations of SDKs are served: `featureFlag` is a list `featureFlags` of one.
+"""
+
+import json
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field, JsonValue, model_validator
+
+from app.api.fields import Dto, EventTypeName, Flag, Text, Timestamp
+
+# NUL as JSON writes it, unless its backslash is itself escaped.
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _check_storable(value: dict[str, dict[str, JsonValue]]) -> dict[str, dict[str, JsonValue]]:
+    """What Postgres keeps as jsonb: no NaN and no Infinity, no NUL, no half of a surrogate pair."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        raise ValueError("the schemas must be JSON: finite numbers, valid Unicode, not nested too deep") from None
+    if _ESCAPED_NUL.search(text):
+        raise ValueError("the schemas must not hold NUL characters")
+    return value
+
+
+def _distinct(value: list[str]) -> list[str]:
+    return list(dict.fromkeys(value))
+
+
+Schemas = Annotated[dict[str, dict[str, JsonValue]], AfterValidator(_check_storable)]
+FeatureFlag = EventTypeName
+FeatureFlags = Annotated[list[FeatureFlag], Field(min_length=1, max_length=100), AfterValidator(_distinct)]
+GroupName = EventTypeName
+
+_EXAMPLE: Final = {
+    "1": {
+        "title": "Invoice Paid Event",
+        "type": "object",
+        "properties": {"invoiceId": {"type": "string"}, "userId": {"type": "string"}},
+        "required": ["invoiceId", "userId"],
+    }
+}
+
+
+class _Flagged(Dto):
+    """What has `featureFlags` and takes `featureFlag` for a list of one."""
+
+    feature_flags: FeatureFlags | None = Field(
+        default=None, description="Portals list it only if they have one of these flags.", examples=[["beta"]]
+    )
+    feature_flag: FeatureFlag | None = Field(default=None, json_schema_extra={"deprecated": True})
+
+    @model_validator(mode="after")
+    def _merge_flags(self) -> "_Flagged":
+        if "feature_flag" in self.model_fields_set and "feature_flags" not in self.model_fields_set:
+            self.feature_flags = [self.feature_flag] if self.feature_flag is not None else None
+        return self
+
+
+class EventTypeUpdate(_Flagged):
+    """What an event type is replaced with."""
+
+    description: Text = Field(examples=["An invoice was paid by a user"])
+    archived: Flag = Field(default=False, description="Nothing new subscribes to it.")
+    deprecated: Flag = False
+    schemas: Schemas | None = Field(
+        default=None, description="The JSON Schema of its payload, by version.", examples=[_EXAMPLE]
+    )
+    group_name: GroupName | None = Field(default=None, examples=["invoice"])
+
+
+class EventTypeIn(EventTypeUpdate):
+    """What creates an event type."""
+
+    name: EventTypeName = Field(examples=["invoice.paid"])
+
+
+class EventTypePatch(_Flagged):
+    """Only the fields that are present change, so that the defaults here are never used."""
+
+    description: Text = ""
+    archived: Flag = False
+    deprecated: Flag = False
+    schemas: Schemas | None = None
+    group_name: GroupName | None = None
+
+
+class EventTypeOut(Dto):
+    """An event type; `schemas` only where the content was asked for."""
+
+    name: str = Field(examples=["invoice.paid"])
+    description: str
+    archived: bool
+    deprecated: bool
+    schemas: dict[str, Any] | None = None
+    feature_flags: list[str] | None = None
+    feature_flag: str | None = Field(default=None, json_schema_extra={"deprecated": True})
+    group_name: str | None = None
+    created_at: Timestamp
+    updated_at: Timestamp

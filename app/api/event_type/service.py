@@ -1,0 +1,122 @@
+"""The rules of event types."""
+
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import clock, ids
+from app.api.event_type.models import EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate
+from app.api.paging import ListOut, Paging, list_out
+from app.db.base import Window
+from app.db.event_type.model import EventTypeRow
+from app.db.event_type.table import EventTypesTable
+from app.db.organization.table import OrganizationsTable
+from app.errors import Conflict, NotFound
+from app.tokens import Principal
+
+_FIELDS: Final = ("description", "archived", "deprecated", "schemas", "feature_flags", "group_name")
+# Set before a name in iterators. Names do not hold it, but may begin with the `-` of an iterator that walks back.
+_MARK: Final = "~"
+
+
+class EventTypeService:
+    """Keeps the event types of organizations."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._event_types = EventTypesTable(session)
+        self._organizations = OrganizationsTable(session)
+
+    async def page(
+        self, caller: Principal, paging: Paging, *, include_archived: bool, with_content: bool
+    ) -> ListOut[EventTypeOut]:
+        """The organization's event types, always by name, as Svix lists them; for a portal those that it may see."""
+        portal = caller.application_id is not None
+        page = await self._event_types.page_visible(
+            caller.organization_id,
+            _window(paging),
+            archived=include_archived,
+            feature_flags=caller.feature_flags if portal else None,
+        )
+        return list_out(page.rows, page.done, key=_iterator, item=lambda row: _out(row, with_content=with_content))
+
+    async def get(self, organization_id: str, name: str) -> EventTypeOut:
+        """The event type of that name, archived or not."""
+        row = await self._event_types.get(organization_id, name)
+        if row is None:
+            raise NotFound
+        return _out(row)
+
+    async def create(self, organization_id: str, body: EventTypeIn) -> EventTypeOut:
+        """A new event type, or an archived one brought back. Conflict if there is one that is not archived."""
+        row = await self._event_types.create(await self._values(organization_id, body.name, body))
+        if row is None:
+            raise Conflict("An event_type with this name already exists", code="event_type_exists")
+        return _out(row)
+
+    async def put(self, organization_id: str, name: str, body: EventTypeUpdate) -> tuple[EventTypeOut, bool]:
+        """Replace the event type of that name, or create it; says whether it was created."""
+        row, created = await self._event_types.put(await self._values(organization_id, name, body))
+        return _out(row), created
+
+    async def patch(self, organization_id: str, name: str, body: EventTypePatch) -> EventTypeOut:
+        """Change those fields of an event type that the body holds."""
+        row = await self._find_to_change(organization_id, name)
+        changed = body.model_fields_set | ({"feature_flags"} if "feature_flag" in body.model_fields_set else set())
+        for field in changed.intersection(_FIELDS):
+            setattr(row, field, getattr(body, field))
+        row.updated_at = clock.now()
+        return _out(row)
+
+    async def delete(self, organization_id: str, name: str, *, expunge: bool) -> None:
+        """Archive an event type: who subscribed to it stays so, and nothing new can. With `expunge` it is gone."""
+        if expunge:
+            if not await self._event_types.expunge(organization_id, name):
+                raise NotFound
+            return
+        row = await self._find_to_change(organization_id, name)
+        if not row.archived:
+            row.archived = True
+            row.updated_at = clock.now()
+
+    async def _find_to_change(self, organization_id: str, name: str) -> EventTypeRow:
+        row = await self._event_types.find_to_change(organization_id, name)
+        if row is None:
+            raise NotFound
+        return row
+
+    async def _values(self, organization_id: str, name: str, body: EventTypeUpdate) -> dict[str, object]:
+        await self._organizations.ensure(organization_id)
+        now = clock.now()
+        return {
+            "id": ids.new_id("evtype"),
+            "organization_id": organization_id,
+            "name": name,
+            "created_at": now,
+            "updated_at": now,
+            **{field: getattr(body, field) for field in _FIELDS},
+        }
+
+
+def _iterator(row: EventTypeRow) -> str:
+    return f"{_MARK}{row.name}" if row.name.startswith("-") else row.name
+
+
+def _window(paging: Paging) -> Window:
+    window = paging.model_copy(update={"order": None}).window(ascending=True)
+    cursor = window.cursor.removeprefix(_MARK) if window.cursor else None
+    return Window(window.limit, cursor, window.ascending, window.backwards)
+
+
+def _out(row: EventTypeRow, *, with_content: bool = True) -> EventTypeOut:
+    return EventTypeOut(
+        name=row.name,
+        description=row.description,
+        archived=row.archived,
+        deprecated=row.deprecated,
+        schemas=row.schemas if with_content else None,
+        feature_flags=row.feature_flags,
+        feature_flag=row.feature_flags[0] if row.feature_flags else None,
+        group_name=row.group_name,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,1 @@
+"""Health: whether this process can do its work, for load balancers and supervisors. Needs no token."""

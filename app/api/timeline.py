@@ -1,0 +1,110 @@
+"""Lists of what happened: newest first, in at most 90 days, filtered by time, channel and event type.
+
+`after` alone reads forward from that time: it gives the oldest that follow it, still with the newest of them first.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import Depends, Query, Request
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+
+from app import clock, ids
+from app.api.fields import Channel, EventTypeName, Text
+from app.api.paging import Paging, PagingDep
+from app.db.history import Span
+from app.db.message.model import MessageFilter
+from app.errors import ValidationFailed, Violation
+
+# Ids are made by the clocks of many machines.
+_AHEAD: Final = timedelta(hours=1)
+_REACH: Final = timedelta(days=90) + _AHEAD
+_EVENT_TYPES_NAME: Final = re.compile(r"event_types(\[\d*\])?")
+_NAMES: Final = TypeAdapter(list[EventTypeName])
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What the caller of a list asked for."""
+
+    paging: Paging
+    before: datetime | None
+    after: datetime | None
+    about: MessageFilter
+    with_content: bool
+
+    def span(self, prefix: ids.Prefix) -> Span:
+        """The ids to read, of the kind that the list has. ValidationFailed if the iterator is none of them."""
+        return span_of(self.paging, prefix, self.before, self.after, clock.now())
+
+
+def span_of(paging: Paging, prefix: ids.Prefix, before: datetime | None, after: datetime | None, now: datetime) -> Span:
+    """The ids of one page: from where it begins, at most 90 days on; an hour of the future is part of the present."""
+    window = paging.window(ascending=False)
+    cursor = window.cursor
+    if cursor is not None and not ids.is_id(cursor, prefix):
+        text = "The iterator is not one that this list returned; leave it out to begin with the first page."
+        raise ValidationFailed(Violation(("query", "iterator"), text))
+
+    def floor(at: datetime) -> str:
+        return ids.floor_id(prefix, at)
+
+    upwards = window.ascending != window.backwards or (cursor is None and before is None and after is not None)
+    floors = [floor(after)] if after else []
+    ceilings = [floor(now + _AHEAD), *([floor(before)] if before else [])]
+    if cursor is not None:
+        (floors if upwards else ceilings).append(cursor)
+    if upwards:
+        bottom = max(floors, default=floor(now + _AHEAD - _REACH))
+        top = min([*ceilings, floor(ids.created_at(bottom) + _REACH)])
+    else:
+        top = min(ceilings)
+        bottom = max([*floors, floor(ids.created_at(top) - _REACH)])
+    return Span(bottom, top, window.limit, upwards, window.ascending)
+
+
+def _as_utc(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime, AfterValidator(_as_utc)]
+
+
+def _event_types(
+    request: Request,
+    event_types: Annotated[
+        list[str] | None,
+        Query(description="Only these event types: repeated, or comma-separated, or as `event_types[]`."),
+    ] = None,
+) -> tuple[str, ...] | None:
+    values = [
+        name
+        for key, value in request.query_params.multi_items()
+        if _EVENT_TYPES_NAME.fullmatch(key)
+        for name in value.split(",")
+        if name
+    ]
+    try:
+        return tuple(dict.fromkeys(_NAMES.validate_python(values))) or None
+    except ValidationError:
+        text = "event types are up to 256 characters of ^[a-zA-Z0-9\\-_.]+$"
+        raise ValidationFailed(Violation(("query", "event_types"), text)) from None
+
+
+def _timeline(
+    paging: PagingDep,
+    event_types: Annotated[tuple[str, ...] | None, Depends(_event_types)],
+    channel: Annotated[Channel | None, Query(description="Only what was published on this channel.")] = None,
+    before: Annotated[Time | None, Query(description="Only what came before this time.")] = None,
+    after: Annotated[Time | None, Query(description="Only what came after this time.")] = None,
+    tag: Annotated[Text | None, Query(description="Only messages with this tag.", max_length=128)] = None,
+    with_content: Annotated[
+        bool, Query(description="Whether to return payloads and responses; `{}` stands for them if not.")
+    ] = True,
+) -> Timeline:
+    return Timeline(paging, before, after, MessageFilter(event_types, channel, tag), with_content)
+
+
+TimelineDep = Annotated[Timeline, Depends(_timeline)]

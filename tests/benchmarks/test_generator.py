@@ -1,0 +1,33 @@
+"""What the benchmark sends."""
+
+import json
+
+import pytest
+
+from benchmarks.generator import Request
+from benchmarks.receiver import sequence_number
+
+
+def _parts(data: bytes) -> tuple[str, dict[str, str], bytes]:
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return first, dict(line.split(": ", 1) for line in lines), body
+
+
+@pytest.mark.parametrize("seq", [0, 9, 10, 99_999, 9_999_999_999])
+@pytest.mark.parametrize("idempotent", [False, True])
+def test_every_message_is_valid_json_of_the_announced_length(seq: int, idempotent: bool) -> None:
+    request = Request("http://127.0.0.1:8071", "tok", "app_1", idempotent=idempotent)
+    first, headers, body = _parts(request.encode(seq))
+    assert first == "POST /api/v1/app/app_1/msg/ HTTP/1.1"
+    assert headers["Host"] == "127.0.0.1:8071"
+    assert headers["Authorization"] == "Bearer tok"
+    assert int(headers["Content-Length"]) == len(body)
+    assert json.loads(body)["payload"]["seq"] == seq == sequence_number(body)
+    assert ("idempotency-key" in headers) is idempotent
+
+
+def test_idempotency_keys_differ_between_messages_and_between_runs() -> None:
+    runs = [Request("http://127.0.0.1:1", "tok", "app_1", idempotent=True) for _ in range(2)]
+    keys = {_parts(run.encode(seq))[1]["idempotency-key"] for run in runs for seq in range(3)}
+    assert len(keys) == 6

@@ -1,0 +1,60 @@
+"""Whose memory and CPU the benchmark reports."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.cli.commands import api_command, beat_command, worker_command
+from benchmarks.processes import Memory, Watch, role, total_memory
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (api_command("127.0.0.1", 8071), "api"),
+        (worker_command(), "worker"),
+        (beat_command(Path("/data/worker/beat")), "beat"),
+        (["/venv/bin/python", "/venv/bin/postrider", "up"], "supervisor"),
+        (["/venv/bin/python", "-P", "-m", "app.cli.main", "up"], "supervisor"),
+        (["/wheels/pginstall/bin/postgres", "-D", "/data/cluster"], "postgres"),
+        (["postgres: checkpointer "], "postgres"),
+        (["postgres: postgres postrider [local] INSERT"], "postgres"),
+        (["/wheels/valkey-server", "/data/valkey.conf"], "valkey"),
+        (["valkey-server 127.0.0.1:6379"], "valkey"),
+        (["/usr/bin/vim", "up"], "other"),
+        ([], "other"),
+    ],
+)
+def test_a_process_is_named_by_its_command_line(command: list[str], expected: str) -> None:
+    assert role(command) == expected
+
+
+def test_shared_memory_counts_once_and_private_memory_each_time() -> None:
+    backends = [Memory(100, 80), Memory(70, 60), Memory(90, 80)]
+    assert total_memory(backends) == 20 + 10 + 10 + 80
+    assert total_memory([Memory(50, 0)]) == 50
+    assert total_memory([]) == 0
+
+
+def test_a_watched_process_is_seen_with_its_memory_and_its_cpu_time() -> None:
+    watch = Watch(os.getpid())
+    watch.begin()
+    while sum(os.times()[:2]) < 0.2:
+        sum(range(100_000))
+    begun = sum(os.times()[:2])
+    while sum(os.times()[:2]) - begun < 0.1:
+        sum(range(100_000))
+    usages = watch.end(seconds=1.0)
+    assert [usage.role for usage in usages] == ["other"]
+    assert usages[0].peak_mib > 10
+    assert 0.05 < usages[0].cpu_cores < 10
+
+
+def test_a_process_that_has_ended_is_no_error() -> None:
+    watch = Watch(os.getpid())
+    watch.begin()
+    child = os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "0.05")
+    watch.sample()
+    os.waitpid(child, 0)
+    assert watch.end(seconds=1.0)[0].processes >= 1

@@ -1,0 +1,172 @@
+"""`postrider up` with the real API, worker and beat."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import ids
+from app.cli.process import free_port
+from tests.cli.command import one_line, postrider, processes_naming, start, until
+from tests.servers import Servers
+
+
+@dataclass
+class Instance:
+    """A started `postrider up`."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output").read_text()
+
+    def until_ready(self) -> None:
+        def ready() -> bool:
+            assert self.process.poll() is None, self.output
+            return "Postrider is ready" in self.output
+
+        until(ready, 60, f"it is ready\n{self.output}")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def instance_of(folder: Path) -> Iterator[Callable[..., Instance]]:
+    """Starts one with settings (named without POSTRIDER_)."""
+    started: list[Instance] = []
+
+    def launch(**settings: str) -> Instance:
+        port = free_port()
+        started.append(Instance(folder, port, start(folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{port}", **settings)))
+        return started[-1]
+
+    yield launch
+    for instance in started:
+        if instance.process.poll() is None:
+            instance.end()
+    until(lambda: not processes_naming(folder), 30, "every process of it ends")
+
+
+@pytest.fixture
+def instance(instance_of: Callable[..., Instance]) -> Instance:
+    return instance_of()
+
+
+@pytest.fixture
+def received() -> Iterator[tuple[str, list[bytes]]]:
+    """A receiver's URL, and the bodies that arrive there."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the tests' stderr."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", bodies
+        server.shutdown()
+        thread.join()
+
+
+def test_what_it_prints_works_when_pasted_and_a_signal_ends_everything(instance: Instance) -> None:
+    instance.until_ready()
+    printed = instance.output
+    assert instance.url in printed
+    assert httpx.get(f"{instance.url}/docs").status_code == 200
+    token = one_line(postrider(instance.folder, "token").stdout)
+    assert postrider(instance.folder, "up").returncode == 78
+
+    example = re.search(r"^(curl .*?)\n\n", printed, re.DOTALL | re.MULTILINE)
+    assert example is not None
+    pasted = subprocess.run(["sh", "-ec", example[1]], capture_output=True, text=True, timeout=30, check=False)
+    assert '"uid":"first"' in pasted.stdout, pasted
+    assert '"eventType":"invoice.paid"' in pasted.stdout
+    listed = httpx.get(f"{instance.url}/api/v1/app", headers={"authorization": f"Bearer {token}"}).json()
+    assert [app["uid"] for app in listed["data"]] == ["first"]
+
+    example = re.search(r"^\S+ - <<'EOF'\n.*?^EOF$", printed, re.DOTALL | re.MULTILINE)
+    assert example is not None
+    pasted = subprocess.run(["sh", "-ec", example[0]], capture_output=True, text=True, timeout=30, check=False)
+    assert pasted.stdout == 'received and verified: {"invoice":1}\n', pasted
+
+    assert instance.end() == 0
+    assert not processes_naming(instance.folder)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children of their parent's death")
+def test_sigkill_loses_nothing_whoever_it_hits(instance: Instance, received: tuple[str, list[bytes]]) -> None:
+    url, bodies = received
+    instance.until_ready()
+    token = one_line(postrider(instance.folder, "token").stdout)
+    headers = {"authorization": f"Bearer {token}"}
+
+    def publish(text: str) -> bool:
+        body = {"eventType": "invoice.paid", "payload": {"after": text}}
+        try:
+            return httpx.post(f"{instance.url}/api/v1/app/first/msg", headers=headers, json=body).status_code == 202
+        except httpx.TransportError:
+            return False
+
+    def arrives(text: str) -> None:
+        until(lambda: publish(text), 15, "messages are accepted")
+        until(lambda: any(text.encode() in body for body in bodies), 30, "messages are delivered")
+
+    with httpx.Client(base_url=f"{instance.url}/api/v1", headers=headers) as api:
+        api.post("/app", json={"name": "first", "uid": "first"}).raise_for_status()
+        api.post("/app/first/endpoint", json={"url": url}).raise_for_status()
+    for program in ("valkey-server", "postgres -D", "worker.main worker", "app.main:create_app"):
+        victim = next(line for line in processes_naming(instance.folder) if program in line)
+        (instance.folder / "output").write_text("")
+        os.kill(int(victim.split()[0]), signal.SIGKILL)
+        until(lambda: "started again\n" in instance.output, 15, f"{program} is started again")
+        arrives(program)
+
+    for line in processes_naming(instance.folder):
+        os.kill(int(line.split()[0]), signal.SIGKILL)
+    instance.process.wait()
+    instance.process = start(instance.folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{instance.port}")
+    (instance.folder / "output").write_text("")
+    instance.until_ready()
+    arrives("everything")
+
+    instance.process.kill()
+    instance.process.wait()
+    until(lambda: not processes_naming(instance.folder), 30, "the children of a killed supervisor end")
+
+
+async def test_servers_that_are_named_are_used_and_ctrl_c_gives_130(
+    instance_of: Callable[..., Instance], servers: Servers
+) -> None:
+    name = f"up_{ids.new_id('qtask')}"
+    instance = instance_of(DB_DSN=servers.postgres.dsn(name), REDIS_DSN=servers.valkey.dsn, QUEUE_PREFIX=name)
+    instance.until_ready()
+    running = " ".join(processes_naming(instance.folder))
+    assert "worker.main worker" in running
+    assert "valkey-server" not in running
+    assert "postgres" not in [path.name for path in (instance.folder / "data").iterdir()]
+    assert instance.end(signal.SIGINT) == 130
+    await servers.drop(name)
