@@ -131,10 +131,16 @@ class Settings(BaseSettings):
     )
 
     log_level: Literal["trace", "debug", "info", "warning", "error"] = _setting(
-        "LOG_LEVEL", "info", "Least level that is logged; `debug` has a line for every request and attempt.", "LOG_LEVEL"
+        "LOG_LEVEL",
+        "info",
+        "Least level that is logged; `debug` has a line for every request and attempt.",
+        "LOG_LEVEL",
     )
     log_format: Literal["auto", "default", "json"] = _setting(
-        "LOG_FORMAT", "auto", "`default` for people, `json` for machines; auto: by whether stderr is a terminal.", "LOG_FORMAT"
+        "LOG_FORMAT",
+        "auto",
+        "`default` for people, `json` for machines; auto: by whether stderr is a terminal.",
+        "LOG_FORMAT",
     )
 
     @field_validator("retry_schedule", mode="before")
@@ -164,7 +170,7 @@ class Settings(BaseSettings):
 
     @property
     def host(self) -> str:
-        return self.listen_address.rpartition(":")[0].strip("[]") or "0.0.0.0"
+        return self.listen_address.rpartition(":")[0].strip("[]") or "0.0.0.0"  # noqa: S104 - as `:8071` says
 
     @property
     def port(self) -> int:

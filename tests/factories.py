@@ -69,7 +69,10 @@ async def publish(
 
 def id_at(prefix: ids.Prefix, at: datetime) -> str:
     """An identifier as it would have been made at that time."""
-    return ids.floor_id(prefix, at)[:-12] + ids.new_id(prefix)[-12:]
+    first = ids.floor_id(prefix, at)
+    while (made := first[:-12] + ids.new_id(prefix)[-12:]) < first:
+        pass
+    return made
 
 
 async def record_message(

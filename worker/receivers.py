@@ -24,7 +24,7 @@ _STANDARD_HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where an endpoint's messages go, and how they are signed. `target` is the reason as a text if its URL is wrong."""
+    """Where an endpoint's messages go, and how they are signed. `target` is a text, the reason, if nowhere."""
 
     revision: int
     url: str

@@ -48,7 +48,7 @@ class LeanRoutes:
             (method, re.compile(re.escape(prefix) + route.path_regex.pattern.lstrip("^")), route.get_route_handler())
             for route in routes
             if isinstance(route, LeanRoute)
-            for method in route.methods
+            for method in route.methods or ()
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

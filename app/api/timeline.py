@@ -56,12 +56,12 @@ def span_of(paging: Paging, prefix: ids.Prefix, before: datetime | None, after: 
     ceilings = [floor(now + _AHEAD), *([floor(before)] if before else [])]
     if cursor is not None:
         (floors if upwards else ceilings).append(cursor)
+    furthest_back = floor(ids.created_at(min(ceilings)) - _REACH)
     if upwards:
-        bottom = max(floors, default=floor(now + _AHEAD - _REACH))
+        bottom = max(floors, default=furthest_back)
         top = min([*ceilings, floor(ids.created_at(bottom) + _REACH)])
     else:
-        top = min(ceilings)
-        bottom = max([*floors, floor(ids.created_at(top) - _REACH)])
+        bottom, top = max([*floors, furthest_back]), min(ceilings)
     return Span(bottom, top, window.limit, upwards, window.ascending)
 
 

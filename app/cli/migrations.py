@@ -73,11 +73,12 @@ def migrate(dsn: str, say: Callable[[str], None]) -> None:
 
 async def _migrate(dsn: str, say: Callable[[str], None]) -> None:
     async with migration_turn(dsn) as turn:
-        _run_dbmate(dbmate_url(dsn, encrypted=turn.encrypted), say)
+        run_dbmate(dbmate_url(dsn, encrypted=turn.encrypted), say)
         await turn.ensure_partitions()
 
 
-def _run_dbmate(url: str, say: Callable[[str], None]) -> None:
+def run_dbmate(url: str, say: Callable[[str], None]) -> None:
+    """Apply the migrations to an existing database that nobody else migrates. MigrationFailed if one fails."""
     # The URL holds a password, so it is passed where other users of the machine cannot read it. Our own folder as
     # the working directory keeps dbmate from reading somebody's `.env`.
     process = spawn(

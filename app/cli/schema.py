@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from app.cli.embedded import EmbeddedPostgres, binaries
-from app.cli.migrations import MIGRATIONS, dbmate_binary, dbmate_url, migrate
+from app.cli.migrations import MIGRATIONS, dbmate_binary, dbmate_url, run_dbmate
 
 # pg_dump 18 wraps its output in these psql commands, with a new random word each time.
 _RANDOM_LINES = re.compile(r"^\\(un)?restrict .*\n", re.MULTILINE)
@@ -20,13 +20,14 @@ def write_schema(target: Path) -> None:
         # For root, Postgres runs as nobody, who must be able to enter.
         Path(folder).chmod(0o711)
         with EmbeddedPostgres(Path(folder) / "postgres", durable=False) as postgres:
-            dsn = postgres.dsn("postrider")
-            migrate(dsn, lambda _line: None)
+            url = dbmate_url(postgres.dsn(), encrypted=False)
+            # Without the partitions, which are another week's tomorrow.
+            run_dbmate(url, lambda _line: None)
             dumped = Path(folder) / "schema.sql"
             subprocess.run(  # noqa: S603 - no shell, and all words are ours
                 [dbmate_binary(), "--migrations-dir", MIGRATIONS, "--schema-file", dumped, "dump"],
                 # The pg_dump of PATH may be older than the server, and would refuse it.
-                env={"DATABASE_URL": dbmate_url(dsn, encrypted=False), "PATH": f"{binaries()}{os.pathsep}{os.defpath}"},
+                env={"DATABASE_URL": url, "PATH": f"{binaries()}{os.pathsep}{os.defpath}"},
                 cwd=MIGRATIONS,
                 check=True,
                 stdout=subprocess.DEVNULL,

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import SQLModel, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,9 @@ class BaseTable(Generic[RowT]):
         table: Table = self.row.__table__  # type: ignore[attr-defined]  # SQLModel sets it, and does not declare it
         return table
 
-    def _live(self, scope_id: str) -> Select[tuple[RowT]]:
+    def _live(self, scope_id: str) -> Select[RowT]:
         """The tenant's rows that are not deleted."""
-        statement: Select[tuple[RowT]] = select(self.row).where(self._column(self.scope) == scope_id)  # type: ignore[assignment]
+        statement: Select[RowT] = select(self.row).where(self._column(self.scope) == scope_id)  # type: ignore[assignment]
         if "deleted_at" in self._table.c:
             statement = statement.where(self._column("deleted_at").is_(None))
         return statement

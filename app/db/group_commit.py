@@ -81,4 +81,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
     async def drain(self) -> None:
         """Wait until everything that was put is written (or failed)."""
         while self._tasks or self._items:
-            await asyncio.sleep(0.005)
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            else:
+                await asyncio.sleep(0)

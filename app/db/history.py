@@ -54,7 +54,7 @@ class HistoryTable(BaseTable[RowT]):
         super().__init__(session)
         self._with_content = with_content
 
-    def _live(self, scope_id: str) -> Select[tuple[RowT]]:
+    def _live(self, scope_id: str) -> Select[RowT]:
         statement = super()._live(scope_id)
         if self._with_content:
             return statement

@@ -185,7 +185,9 @@ async def test_destinations_are_done_only_when_no_more_follow(client: httpx.Asyn
 
 
 @pytest.mark.parametrize("state", [0, 2, 4, None])
-async def test_a_resend_makes_the_delivery_due_now(client: httpx.AsyncClient, shop: Shop, state: int | None) -> None:
+async def test_a_resend_is_one_attempt_now_outside_of_any_schedule(
+    client: httpx.AsyncClient, shop: Shop, state: int | None
+) -> None:
     message = await shop.message(event_id="paid-2")
     if state is not None:
         await shop.delivery(message, state)
@@ -198,7 +200,7 @@ async def test_a_resend_makes_the_delivery_due_now(client: httpx.AsyncClient, sh
         shop.endpoint,
         shard_of(shop.endpoint),
         1,
-        0,
+        -1,
         True,
     )
 

@@ -9,7 +9,14 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from svix.api import EndpointListOptions, SvixAsync, SvixOptions
-from svix.models import EndpointHeadersIn, EndpointHeadersPatchIn, EndpointIn, EndpointPatch, EndpointUpsertIn
+from svix.models import (
+    EndpointHeadersIn,
+    EndpointHeadersPatchIn,
+    EndpointIn,
+    EndpointPatch,
+    EndpointSecretRotateIn,
+    EndpointUpsertIn,
+)
 
 from tests import factories
 
@@ -43,6 +50,8 @@ async def test_the_official_client_manages_endpoints(svix: SvixAsync, client: ht
     patched = await svix.endpoint.patch(app_id, "shop", EndpointPatch(disabled=True, channels=[], event_types=[]))
     assert (patched.disabled, patched.channels, patched.event_types, patched.throttle_rate) == (True, None, None, 7)
     assert (await svix.endpoint.get_secret(app_id, "shop")).key == SECRET
+    rotated = await svix.endpoint.rotate_secret(app_id, "shop", EndpointSecretRotateIn())
+    assert (await svix.endpoint.get_secret(app_id, "shop")).key == rotated.key != SECRET
     await svix.endpoint.set_headers(app_id, "shop", EndpointHeadersIn(headers={"X-A": "1", "Authorization": "Basic x"}))
     changes = EndpointHeadersPatchIn(headers={"X-B": "2"}, delete_headers=["X-A"])
     await svix.endpoint.patch_headers(app_id, "shop", changes)

@@ -1,10 +1,9 @@
 """A delivering runtime in this process, as the worker's bootstep runs it, and receivers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import asyncio
 
 import pytest
 

@@ -17,7 +17,10 @@ from tests.worker.conftest import delivering, eventually
 
 Ring = Callable[[], None]
 
-ENDED = "SELECT * FROM deliveries WHERE message_id = $1 AND state <> 1 AND NOT EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = $1)"
+ENDED = (
+    "SELECT * FROM deliveries WHERE message_id = $1 AND state <> 1 "
+    "AND NOT EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = $1)"
+)
 ATTEMPTS = "SELECT * FROM attempts WHERE message_id = $1 ORDER BY id"
 
 
@@ -57,14 +60,15 @@ async def test_only_endpoints_that_want_the_event_type_and_channel_get_the_messa
 ) -> None:
     await factories.create_event_type(client, "invoice.paid")
     await factories.create_event_type(client, "user.created")
-    for path, fields in {
+    wishes: dict[str, factories.Json] = {
         "all": {},
         "type": {"eventTypes": ["invoice.paid", "user.created"]},
         "other-type": {"eventTypes": ["user.created"]},
         "channel": {"channels": ["a", "b"]},
         "other-channel": {"channels": ["c"]},
         "disabled": {"disabled": True},
-    }.items():
+    }
+    for path, fields in wishes.items():
         await factories.create_endpoint(client, application, f"{receiver.url}/{path}", **fields)
     message = await factories.publish(client, application, channels=["b", "x"])
     without_channel = await factories.publish(client, application)

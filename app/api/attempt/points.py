@@ -125,7 +125,7 @@ async def list_attempted_destinations(
     "/msg/{msg_id}/attempt/{attempt_id}", operation_id="v1.message-attempt.get", response_model_exclude_none=True
 )
 async def get_attempt(
-    app: ReadApplicationDep, message: MessageRef, attempt: AttemptRef, attempts: ReadAttemptsDep
+    app: ApplicationDep, message: MessageRef, attempt: AttemptRef, attempts: AttemptsDep
 ) -> MessageAttemptOut:
     """Get an attempt."""
     return await attempts.get(app, message, attempt)

@@ -33,7 +33,7 @@ class AuthService:
         """
         application_id = await self._application_id(organization_id, reference, body.application)
         settings = self._settings
-        assert settings.jwt_secret is not None  # noqa: S101  # create_app() refuses to start without
+        assert settings.jwt_secret is not None  # create_app() refuses to start without
         token = tokens.issue_portal(
             settings.jwt_secret.get_secret_value(),
             settings.jwt_algorithm,

@@ -1,9 +1,10 @@
 """Endpoints over HTTP."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import AfterValidator
 
 from app.api.deps import ApplicationDep, ReadApplicationDep, ReadSessionDep, SealerDep, SessionDep, SettingsDep
@@ -20,6 +21,7 @@ from app.api.endpoint.models import (
     EndpointUpdate,
 )
 from app.api.endpoint.service import EndpointService
+from app.api.exact import exact
 from app.api.paging import ListOut, PagingDep
 
 router = APIRouter(prefix="/app/{app_id}/endpoint", tags=["Endpoint"])
@@ -40,6 +42,10 @@ EndpointRef = Annotated[
     Path(alias="endpoint_id", description="The endpoint's id or uid.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
 ]
 Time = Annotated[datetime, AfterValidator(lambda time: time if time.tzinfo else time.replace(tzinfo=UTC))]
+
+
+# Version 2 of the official SDKs reads the new secret from the answer; the specification and version 1 have none there.
+_READS_SECRET = re.compile(r"svix-libs/(?!1\.)\d+\.")
 
 
 @router.get("", operation_id="v1.endpoint.list", response_model_exclude_none=True)
@@ -123,12 +129,23 @@ async def get_endpoint_secret(
     return await endpoints.secret(app, reference)
 
 
-@router.post("/{endpoint_id}/secret/rotate", status_code=204, operation_id="v1.endpoint.rotate-secret")
+@router.post(
+    "/{endpoint_id}/secret/rotate",
+    status_code=204,
+    operation_id="v1.endpoint.rotate-secret",
+    response_model=None,
+    responses={200: {"model": EndpointSecretOut, "description": "The new secret, for the second generation of SDKs"}},
+)
 async def rotate_endpoint_secret(
-    app: ApplicationDep, reference: EndpointRef, body: EndpointSecretRotateIn, endpoints: EndpointsDep
-) -> None:
+    app: ApplicationDep,
+    reference: EndpointRef,
+    body: EndpointSecretRotateIn,
+    endpoints: EndpointsDep,
+    user_agent: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
     """Sign with a new secret; the current one goes on signing beside it for a day, or as long as asked."""
-    await endpoints.rotate_secret(app, reference, body)
+    secret = await endpoints.rotate_secret(app, reference, body)
+    return exact(secret) if _READS_SECRET.search(user_agent) else Response(status_code=204)
 
 
 @router.get("/{endpoint_id}/stats", operation_id="v1.endpoint.get-stats")

@@ -131,7 +131,9 @@ class EndpointService:
         current = open_secrets(self._sealer, row.id, row.secrets)[0]
         return EndpointSecretOut(key=SigningKey.parse(current.key).public_text)
 
-    async def rotate_secret(self, app: ApplicationRow, reference: str, body: EndpointSecretRotateIn) -> None:
+    async def rotate_secret(
+        self, app: ApplicationRow, reference: str, body: EndpointSecretRotateIn
+    ) -> EndpointSecretOut:
         """Sign with a new secret, and with the current one too for a while. BadRequest if too many are live."""
         row = await self._find_to_change(app, reference)
         secrets = open_secrets(self._sealer, row.id, row.secrets)
@@ -140,6 +142,7 @@ class EndpointService:
         row.secrets = seal_secrets(self._sealer, row.id, secrets)
         row.updated_at = clock.now()
         await self._endpoints.save(row)
+        return EndpointSecretOut(key=SigningKey.parse(secrets[0].key).public_text)
 
     async def stats(
         self, app: ApplicationRow, reference: str, since: datetime | None, until: datetime | None

@@ -36,7 +36,8 @@ HistoryDep = Annotated[MessageHistory, Depends(_writing, scope="function")]
 ReadHistoryDep = Annotated[MessageHistory, Depends(_reading, scope="function")]
 WithContent = Annotated[bool, Query(description="Whether the answer holds the payload.")]
 MessageRef = Annotated[
-    str, Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$")
+    str,
+    Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
 ]
 
 

@@ -84,7 +84,9 @@ class MessageService:
             try:
                 result = await self._group.put(message)
             except Overloaded:
-                raise Unavailable("More messages wait than can be stored right now. Nothing was stored; try again.") from None
+                raise Unavailable(
+                    "More messages wait than can be stored right now. Nothing was stored; try again."
+                ) from None
             if result is not Refusal.NO_APPLICATION or uid is None:
                 break
         return result

@@ -10,9 +10,9 @@ import asyncpg
 
 IDEMPOTENCY_HOURS: Final = 12
 
-# What it protects: a message, the claim on its event id and idempotency key, and its deliveries are committed together or
-# not at all. The application is checked here, not in a cache, so that nothing is accepted for one that is deleted, and
-# the endpoints are matched here, so that one that was created by any process a moment ago gets the message.
+# What it protects: a message, the claims on its event id and idempotency key, and its deliveries are committed together
+# or not at all. The application is checked here, not in a cache, so that nothing is accepted for a deleted one, and the
+# endpoints are matched here, so that one that any process created a moment ago gets the message.
 _PUBLISH: Final = f"""
 WITH input AS (
     SELECT i.*
@@ -64,7 +64,7 @@ _APPLICATION: Final = "SELECT id FROM applications WHERE organization_id = $1 AN
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to store. `uid` is set where the application was named by it: the database checks that it still holds."""
+    """A message to store. `uid` is set where the application was named by it; the database checks that it still is."""
 
     id: str
     organization_id: str
@@ -77,6 +77,7 @@ class NewMessage:
     key: bytes | None
     request_hash: bytes | None
 
+
 class Refusal(Enum):
     """Why a message was not stored."""
 
@@ -84,11 +85,14 @@ class Refusal(Enum):
     # The event id is taken, or the idempotency key is: `replay_of` tells which.
     TAKEN = "taken"
 
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     created_at: datetime
 
+
 Publication = Stored | Refusal
+
 
 @dataclass(frozen=True, slots=True)
 class Replay:
@@ -97,6 +101,7 @@ class Replay:
     message_id: str
     request_hash: bytes
     created_at: datetime
+
 
 class Publishing:
     """Writes batches of messages. Each batch is one statement, and so one transaction."""

@@ -38,13 +38,14 @@ JOIN endpoints e ON e.id = q.endpoint_id
 
 _PAYLOADS: Final = "SELECT m.id, m.payload FROM unnest($1::text[]) AS i(id) JOIN messages m ON m.id = i.id"
 
-# What it protects: an outcome counts only if the delivery is still where it was when it was claimed (`tries`), so that a
-# worker that lost its lease and wakes up later records nothing; and attempt, state and queue change together.
+# What it protects: an outcome counts only if the delivery is still where it was when it was claimed (`tries`), so that
+# a worker that lost its lease and wakes up later records nothing; and attempt, state and queue change together.
 _RECORD: Final = """
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::smallint[], $5::float8[], $6::text[], $7::text[],
                          $8::smallint[], $9::smallint[], $10::bytea[], $11::integer[], $12::smallint[])
-        AS i(message_id, endpoint_id, tries, state, delay, attempt_id, url, status, code, response, milliseconds, trigger)
+        AS i(message_id, endpoint_id, tries, state, delay, attempt_id, url, status, code, response, milliseconds,
+             trigger)
 ), ended AS (
     DELETE FROM pending_deliveries p USING input i
     WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries AND i.delay IS NULL
@@ -151,7 +152,7 @@ class DeliveryQueue:
         return {row["id"]: row["payload"] for row in await self._pool.fetch(_PAYLOADS, message_ids)}
 
     async def record(self, recordings: Sequence[Recording]) -> set[Key]:
-        """Keep what came of deliveries; returns those that were kept, the others had moved on since they were claimed."""
+        """Keep what came of deliveries; returns those that were kept: the others had moved on meanwhile."""
         attempts = [r.attempt for r in recordings]
         rows = await self._pool.fetch(
             _RECORD,
