@@ -30,6 +30,15 @@ CONNECTION_ERRORS = (
 )
 
 
+# The statements of the hot path are planned once for each connection, when a table may be empty, and run when it holds
+# millions of rows. Each is made to find a few rows by an index, and to scan nothing but its own input.
+_HOT_PATH = {
+    "application_name": "postrider",
+    "plan_cache_mode": "force_generic_plan",
+    **dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off"),
+}
+
+
 class Database:
     """The engines and the pool of one process. Open it in the event loop that uses it, close it there."""
 
@@ -63,8 +72,7 @@ class Database:
             timeout=self._statement_timeout,
             # Nothing on this pool leaves state in a session, so that cleaning it would be a round trip for nothing.
             reset=_keep,
-            # The hot path's statements have few, known plans: do not plan them again for each call.
-            server_settings={"plan_cache_mode": "force_generic_plan", "application_name": "postrider"},
+            server_settings=_HOT_PATH,
         )
 
     async def close(self) -> None:

@@ -340,3 +340,30 @@ async def test_a_list_of_fifty_needs_three_statements(
     page = await page_of(client, path_of(shop, message), event_types="invoice.paid")
     assert (len(page["data"]), page["done"]) == (50, False)
     assert len(statements) <= 3, statements
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path"),
+    [
+        ("list-by-endpoint", "get", "attempt/endpoint/{endpoint_id}"),
+        ("list-by-msg", "get", "attempt/msg/{msg_id}"),
+        ("list-attempted-messages", "get", "endpoint/{endpoint_id}/msg"),
+        ("get", "get", "msg/{msg_id}/attempt/{attempt_id}"),
+        ("expunge-content", "delete", "msg/{msg_id}/attempt/{attempt_id}/content"),
+        ("list-attempted-destinations", "get", "msg/{msg_id}/endpoint"),
+        ("resend", "post", "msg/{msg_id}/endpoint/{endpoint_id}/resend"),
+    ],
+)
+async def test_an_operation_on_attempts_is_documented_by_its_svix_name(
+    anonymous: httpx.AsyncClient, name: str, method: str, path: str
+) -> None:
+    document = (await anonymous.get("http://postrider.test/openapi.json")).json()
+    operation = document["paths"][f"/api/v1/app/{{app_id}}/{path}"][method]
+    assert (operation["operationId"], operation["tags"]) == (f"v1.message-attempt.{name}", ["Message Attempt"])
+
+
+async def test_the_hidden_lists_are_not_documented(anonymous: httpx.AsyncClient) -> None:
+    paths = (await anonymous.get("http://postrider.test/openapi.json")).json()["paths"]
+    assert "/api/v1/app/{app_id}/attempt/msg/{msg_id}" in paths
+    assert "/api/v1/app/{app_id}/msg/{msg_id}/attempt" not in paths
+    assert "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt" not in paths

@@ -72,5 +72,5 @@ async def get_message(
 async def expunge_message(
     _caller: OrganizationDep, app: ApplicationDep, msg_id: MessageRef, messages: HistoryDep
 ) -> None:
-    """Forget a message's payload for good; what is still to be delivered of it is canceled."""
+    """Forget a message's payload for good; what was still to be delivered of it is canceled when it is due."""
     await messages.expunge(app, msg_id)

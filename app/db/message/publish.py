@@ -19,9 +19,13 @@ WITH input AS (
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
                 $9::bytea[], $10::bytea[])
         AS i(id, organization_id, application_id, uid, event_type, event_id, channels, payload, key, request_hash)
-    JOIN applications a
-        ON a.id = i.application_id AND a.organization_id = i.organization_id AND a.deleted_at IS NULL
-        AND (i.uid IS NULL OR a.uid = i.uid)
+    -- Laterally, and not to be flattened: one look-up by key for each message, however many applications there are.
+    CROSS JOIN LATERAL (
+        SELECT FROM applications a
+        WHERE a.id = i.application_id AND a.organization_id = i.organization_id AND a.deleted_at IS NULL
+          AND (i.uid IS NULL OR a.uid = i.uid)
+        OFFSET 0
+    ) live
 ), fresh AS (
     SELECT * FROM input i
     WHERE i.event_id IS NULL OR NOT EXISTS (
@@ -50,8 +54,10 @@ WITH input AS (
         AND (e.channels IS NULL OR e.channels && string_to_array(m.channels, ','))
     RETURNING shard
 )
-SELECT i.id, a.id IS NOT NULL AS accepted, now() AS created_at, (SELECT array_agg(DISTINCT shard) FROM queued) AS shards
-FROM input i LEFT JOIN accepted a ON a.id = i.id
+SELECT id, true AS accepted, now() AS created_at, (SELECT array_agg(DISTINCT shard) FROM queued) AS shards FROM accepted
+UNION ALL
+-- What may have been refused; those that are in both were not.
+SELECT id, false, NULL, NULL FROM input WHERE event_id IS NOT NULL OR key IS NOT NULL
 """
 
 _REPLAY: Final = f"""
@@ -143,9 +149,12 @@ class Publishing:
         )
 
         rows = await self._pool.fetch(_PUBLISH, *columns)
-        found: dict[str, Publication] = {
-            row["id"]: Stored(row["created_at"]) if row["accepted"] else Refusal.TAKEN for row in rows
-        }
+        found: dict[str, Publication] = {}
+        for row in rows:
+            if row["accepted"]:
+                found[row["id"]] = Stored(row["created_at"])
+            else:
+                found.setdefault(row["id"], Refusal.TAKEN)
         shards = set(rows[0]["shards"] or ()) if rows else set()
         return [found.get(m.id, Refusal.NO_APPLICATION) for m in batch], shards
 

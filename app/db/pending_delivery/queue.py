@@ -49,18 +49,15 @@ WITH input AS (
 ), ended AS (
     DELETE FROM pending_deliveries p USING input i
     WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries AND i.delay IS NULL
-    RETURNING p.message_id, p.endpoint_id, p.application_id
+    RETURNING i.*, p.application_id
 ), retried AS (
     UPDATE pending_deliveries p
     SET tries = p.tries + 1, trigger = 0, next_attempt_at = now() + make_interval(secs => i.delay)
     FROM input i
     WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries AND i.delay IS NOT NULL
-    RETURNING p.message_id, p.endpoint_id, p.application_id
+    RETURNING i.*, p.application_id
 ), kept AS (
-    SELECT i.*, p.application_id
-    FROM input i
-    JOIN (SELECT * FROM ended UNION ALL SELECT * FROM retried) p
-        ON p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id
+    SELECT * FROM ended UNION ALL SELECT * FROM retried
 ), tried AS (
     INSERT INTO attempts (id, message_id, endpoint_id, application_id, url, status, trigger, response_status_code,
                           response, response_duration_ms)
