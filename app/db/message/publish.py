@@ -28,8 +28,10 @@ WITH input AS (
     ) live
 ), fresh AS (
     SELECT * FROM input i
-    WHERE i.event_id IS NULL OR NOT EXISTS (
-        SELECT FROM message_event_ids e WHERE e.application_id = i.application_id AND e.event_id = i.event_id)
+    -- Not as EXISTS, for which the planner may hash the whole table.
+    WHERE i.event_id IS NULL OR (
+        SELECT e.message_id FROM message_event_ids e
+        WHERE e.application_id = i.application_id AND e.event_id = i.event_id) IS NULL
 ), keyed AS (
     INSERT INTO idempotency_keys AS k (organization_id, key, request_hash, message_id)
     SELECT organization_id, key, request_hash, id FROM fresh WHERE key IS NOT NULL
