@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from celery import Celery
-from kombu.exceptions import KombuError
 from loguru import logger
-from redis.exceptions import RedisError
 
 # The drain that a ring starts goes on looking for at least three times as long (worker/drain.py), so that what comes
 # within an interval is found without another ring.
 INTERVAL_SECONDS = 0.1
+# By then a worker that runs has found it by itself.
+EXPIRES_SECONDS = 60
 
 
 class Doorbell:
@@ -36,19 +36,25 @@ class Doorbell:
             self._task = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            shards, self._waiting = sorted(self._waiting), set()
-            await loop.run_in_executor(self._thread, self._send_one, shards)
-            await asyncio.sleep(INTERVAL_SECONDS)
-        self._task = None
+        try:
+            while self._waiting:
+                await self._send_waiting()
+                await asyncio.sleep(INTERVAL_SECONDS)
+        finally:
+            self._task = None
+
+    async def _send_waiting(self) -> None:
+        shards, self._waiting = sorted(self._waiting), set()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._send_one, shards)
 
     def _send_one(self, shards: list[int]) -> None:
         try:
-            self._celery.send_task("postrider.drain", (shards,), ignore_result=True, retry=False)
-        except (KombuError, RedisError, OSError) as error:
+            self._celery.send_task(
+                "postrider.drain", (shards,), ignore_result=True, retry=False, expires=EXPIRES_SECONDS
+            )
+        except Exception as error:  # Whatever it is, the message is stored, and that is what counts.
             if self._reachable:
-                logger.warning("the broker is unreachable, workers find what is due by themselves: {}", error)
+                logger.warning("no task could be sent; workers find what is due by themselves: {!r}", error)
             self._reachable = False
         else:
             self._reachable = True
@@ -57,4 +63,6 @@ class Doorbell:
         """Send what waits, if the broker answers within its timeout, and end the thread."""
         if self._task is not None:
             self._task.cancel()
+        if self._waiting:
+            await self._send_waiting()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)

@@ -6,6 +6,7 @@ environment file starts Postrider.
 
 import ipaddress
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -143,14 +144,41 @@ class Settings(BaseSettings):
         "LOG_FORMAT",
     )
 
+    @field_validator("db_dsn", "db_read_dsn", "redis_dsn", "jwt_secret", "main_secret", mode="before")
+    @classmethod
+    def _blank_is_missing(cls, value: object) -> object:
+        """A variable that is set to nothing, as templates of environments leave it, is one that is not set."""
+        return None if isinstance(value, str) and not value.strip(" ,") else value
+
+    @field_validator("db_dsn", "db_read_dsn")
+    @classmethod
+    def _check_postgres(cls, value: str | None) -> str | None:
+        """Accepts SQLAlchemy's spelling too."""
+        if value is None:
+            return None
+        scheme, separator, rest = value.partition("://")
+        if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+            raise ValueError("it must begin with postgresql://")
+        return f"postgresql://{rest}"
+
+    @field_validator("redis_dsn")
+    @classmethod
+    def _check_redis(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("it must begin with redis:// or rediss://")
+        return value
+
     @field_validator("retry_schedule", mode="before")
     @classmethod
     def _parse_schedule(cls, value: object) -> object:
         """Accepts `[5, 300]` as Svix writes it, and `5,300`."""
         if not isinstance(value, str):
             return value
-        text = value.strip().removeprefix("[").removesuffix("]")
-        return tuple(int(part) for part in text.split(",") if part.strip())
+        parts = value.strip().removeprefix("[").removesuffix("]").split(",")
+        try:
+            return tuple(int(part) for part in parts if part.strip())
+        except ValueError:
+            raise ValueError("it must be whole seconds, like 5,300,1800") from None
 
     @field_validator("retry_schedule")
     @classmethod
@@ -165,8 +193,11 @@ class Settings(BaseSettings):
         """Accepts `["10.0.0.0/8"]` as Svix writes it, and `10.0.0.0/8,fd00::/8`."""
         if not isinstance(value, str):
             return value
-        parts = json.loads(value) if value.strip().startswith("[") else value.split(",")
-        return tuple(ipaddress.ip_network(part.strip()) for part in parts if part.strip())
+        try:
+            parts = json.loads(value) if value.strip().startswith("[") else value.split(",")
+        except ValueError:
+            raise ValueError("it must be networks, like 10.0.0.0/8,fd00::/8") from None
+        return tuple(ipaddress.ip_network(text) for part in parts if (text := str(part).strip()))
 
     @property
     def host(self) -> str:
@@ -203,9 +234,17 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
-        name = name if name.isupper() else f"POSTRIDER_{name.upper()}"
-        raise SettingsError(f"{name}: {first['msg']}") from None
+        raise SettingsError(f"{_variable(first['loc'][0])}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _variable(place: int | str) -> str:
+    """The variable that is set, of those that a setting is read from; all of them if `.env` sets it."""
+    for field, info in Settings.model_fields.items():
+        assert isinstance(info.validation_alias, AliasChoices)
+        names = [str(name) for name in info.validation_alias.choices]
+        if place in {field, *names}:
+            return " or ".join([name for name in names if name in os.environ][:1] or names)
+    return str(place)
 
 
 @cache

@@ -8,17 +8,18 @@ headers, switches in the query (bool), and `Depends` on coroutines of the reques
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 from fastapi import Request, Response, params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 Finder = Callable[[Request, bytes], object]
 Dependency = Callable[[Request], Awaitable[object]]
+_SWITCH: Final = TypeAdapter(bool)
 
 
 class LeanRoute(APIRoute):
@@ -88,13 +89,13 @@ def _plan(function: Callable[..., Any]) -> tuple[list[tuple[str, Finder]], list[
     finders: list[tuple[str, Finder]] = []
     dependencies: list[tuple[str, Dependency]] = []
     hints = get_type_hints(function, include_extras=True)
-    for name in inspect.signature(function).parameters:
+    for name, parameter in inspect.signature(function).parameters.items():
         declared, extras = _parts(hints[name])
         depends = [extra.dependency for extra in extras if isinstance(extra, params.Depends)]
         if depends and depends[0] is not None:
             dependencies.append((name, depends[0]))
         else:
-            finders.append((name, _finder(name, declared, extras)))
+            finders.append((name, _finder(name, declared, extras, parameter.default)))
     return finders, dependencies
 
 
@@ -102,7 +103,7 @@ def _parts(hint: object) -> tuple[object, tuple[object, ...]]:
     return (get_args(hint)[0], get_args(hint)[1:]) if get_origin(hint) is Annotated else (hint, ())
 
 
-def _finder(name: str, declared: object, extras: tuple[object, ...]) -> Finder:
+def _finder(name: str, declared: object, extras: tuple[object, ...], default: object) -> Finder:
     for extra in extras:
         if isinstance(extra, params.Path):
             path_name = extra.alias or name
@@ -111,9 +112,22 @@ def _finder(name: str, declared: object, extras: tuple[object, ...]) -> Finder:
             header = extra.alias or name.replace("_", "-")
             return lambda request, _body: request.headers.get(header)
         if isinstance(extra, params.Query) and declared is bool:
-            off = f"{extra.alias or name}=false".encode()
-            return lambda request, _body: off not in request.scope["query_string"]
+            return _switch_finder(extra.alias or name, default)
     if isinstance(declared, type) and issubclass(declared, BaseModel):
         parse: Callable[[bytes], object] = declared.parse  # type: ignore[attr-defined]  # a lean body brings it
         return lambda _request, body: _validated(parse, body)
     raise TypeError(f"a lean route cannot find the argument {name!r}: use an ordinary route")
+
+
+def _switch_finder(name: str, default: object) -> Finder:
+    def find(request: Request, _body: bytes) -> object:
+        # Most requests have no query, and are spared its parsing.
+        if not request.scope["query_string"] or (text := request.query_params.get(name)) is None:
+            return default
+        try:
+            return _SWITCH.validate_python(text)
+        except ValidationError as error:
+            failures = error.errors(include_url=False, include_input=False)
+            raise RequestValidationError([{**failure, "loc": ("query", name)} for failure in failures]) from None
+
+    return find

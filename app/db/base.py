@@ -7,8 +7,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, Table, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, select
+
+from app.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class BaseTable(Generic[RowT]):
     row: ClassVar[type[SQLModel]]
     scope: ClassVar[str]
     key: ClassVar[str] = "id"
+    # What a Conflict calls a row, and the index that refuses a uid which is taken; None where rows have no uid.
+    noun: ClassVar[str] = "entity"
+    unique_uid: ClassVar[str | None] = None
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -71,9 +77,18 @@ class BaseTable(Generic[RowT]):
 
     async def find(self, scope_id: str, reference: str) -> RowT | None:
         """The row whose id, or else whose uid, is `reference`; or None. No uid has the form of an id."""
-        either = (self._column("id") == reference) | (self._column("uid") == reference)
-        found = await self.session.execute(self._live(scope_id).where(either))
+        found = await self.session.execute(self._live(scope_id).where(self._referred_by(reference)))
         return found.scalar_one_or_none()
+
+    async def find_to_change(self, scope_id: str, reference: str) -> RowT | None:
+        """What `find` finds, locked until the transaction ends, so that no change is lost."""
+        statement = self._live(scope_id).where(self._referred_by(reference)).with_for_update()
+        return (await self.session.execute(statement)).scalar_one_or_none()
+
+    def _referred_by(self, reference: str) -> ColumnElement[bool]:
+        if "uid" not in self._table.c:
+            return self._column(self.key) == reference
+        return (self._column("id") == reference) | (self._column("uid") == reference)
 
     async def page(self, scope_id: str, window: Window, *where: ColumnElement[bool]) -> Page[RowT]:
         """One page of the tenant's rows by keyset: the cost does not depend on how far into the list it is."""
@@ -93,6 +108,16 @@ class BaseTable(Generic[RowT]):
         self.session.add(row)
         await self.session.flush()
         return row
+
+    async def save(self, row: RowT) -> None:
+        """Write a new or changed row now. Conflict, with nothing of it written, if its uid is taken."""
+        try:
+            async with self.session.begin_nested():
+                await self.insert(row)
+        except IntegrityError as error:
+            if self.unique_uid is None or self.unique_uid not in str(error.orig):
+                raise
+            raise Conflict(f"An {self.noun} with that id or uid already exists") from None
 
     async def upsert_many(self, rows: Sequence[Mapping[str, object]], conflict: Sequence[str]) -> int:
         """Insert rows, replacing those that agree in the `conflict` columns; returns how many were written."""

@@ -19,13 +19,13 @@ class Overloaded(Exception):
 class GroupCommit(Generic[ItemT, ResultT]):
     """Gathers items and writes them with `write`, which returns one result for each item, in order.
 
-    An exception from `write` reaches every caller of that batch. At most `lanes` batches are under way at once, a
-    batch holds at most `most` items, and at most `waiting` items wait.
+    An exception from `write` reaches every caller of that batch; one among its results, the caller of that item. At
+    most `lanes` batches are under way at once, a batch holds at most `most` items, and at most `waiting` items wait.
     """
 
     def __init__(
         self,
-        write: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]],
+        write: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT | Exception]]],
         *,
         most: int = 500,
         lanes: int = 2,
@@ -34,7 +34,6 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._write = write
         self._most = most
         self._free_lanes = lanes
-        self._lanes = lanes
         self._waiting = waiting
         self._items: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._scheduled = False
@@ -42,7 +41,10 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._loop = asyncio.get_running_loop()
 
     async def put(self, item: ItemT) -> ResultT:
-        """Write the item with the next batch; returns once it is committed. Raises what the batch raised."""
+        """Write the item with the next batch; returns once it is committed.
+
+        Raises Overloaded, or what the batch or this item of it raised.
+        """
         if len(self._items) >= self._waiting:
             raise Overloaded
         future: asyncio.Future[ResultT] = self._loop.create_future()
@@ -66,14 +68,17 @@ class GroupCommit(Generic[ItemT, ResultT]):
     async def _run(self, batch: list[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
         try:
             results = await self._write([item for item, _ in batch])
+            for (_, future), result in zip(batch, results, strict=True):
+                if future.done():
+                    continue  # Its caller has left.
+                if isinstance(result, Exception):
+                    future.set_exception(result)
+                else:
+                    future.set_result(result)
         except Exception as error:
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
-        else:
-            for (_, future), result in zip(batch, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
         finally:
             self._free_lanes += 1
             self._start()

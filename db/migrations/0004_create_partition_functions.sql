@@ -5,8 +5,8 @@ SET lock_timeout = '3s';
 CREATE FUNCTION floor_id(prefix text, at timestamptz) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
     digits constant text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-    milliseconds constant bigint := floor(extract(epoch FROM at) * 1000) - 1400000000000;
-    value numeric := (milliseconds / 1000 * 256 + milliseconds % 1000 / 4)::numeric * 2::numeric ^ 120;
+    milliseconds constant bigint := greatest(0, floor(extract(epoch FROM at) * 1000) - 1400000000000);
+    value numeric := least(2::numeric ^ 40 - 1, milliseconds / 1000 * 256 + milliseconds % 1000 / 4) * 2::numeric ^ 120;
     body text := '';
 BEGIN
     FOR i IN 1..27 LOOP

@@ -9,12 +9,11 @@ from pydantic import AfterValidator, AliasChoices, Field
 
 from app.api.endpoint import headers as header_rules
 from app.api.endpoint.secrets import GRACE_SECONDS, LONGEST_GRACE_SECONDS
-from app.api.fields import Channel, Dto, EventTypeName, Metadata, Text, Timestamp, Uid
+from app.api.fields import Channel, Dto, EventTypeName, Flag, Metadata, Rate, Text, Timestamp, Uid
 from app.delivery.signing import SigningKey
 from app.delivery.url import parse_url
 
 _MOST_CHANNELS = 10
-_SHORT = 2**16 - 1  # Rates and versions are 16-bit numbers in the SDKs.
 
 
 def _check_url(value: str) -> str:
@@ -56,9 +55,8 @@ def _some_channels(value: list[str] | None) -> list[str] | None:
 
 
 Url = Annotated[str, Field(min_length=1), AfterValidator(_check_url)]
-Rate = Annotated[int, Field(strict=True, ge=1, le=_SHORT)]
-Version = Annotated[int, Field(strict=True, ge=1, le=_SHORT)]
-Flag = Annotated[bool, Field(strict=True)]
+# Versions are 16-bit numbers in the SDKs.
+Version = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1)]
 EventTypes = Annotated[list[EventTypeName] | None, AfterValidator(_distinct_or_none)]
 Channels = Annotated[list[Channel] | None, AfterValidator(_distinct_channels)]
 SomeChannels = Annotated[list[Channel] | None, AfterValidator(_some_channels), AfterValidator(_distinct_channels)]

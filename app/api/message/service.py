@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from cachetools import LRUCache
 
@@ -10,12 +10,13 @@ from app import ids
 from app.api.fields import UID_PATTERN
 from app.api.message.models import MessageIn, MessageOut
 from app.db.group_commit import GroupCommit, Overloaded
-from app.db.message.publish import NewMessage, Publication, Publishing, Refusal, Replay, Stored
+from app.db.message.publish import NewMessage, Publication, Publishing, Refusal, Stored
 from app.doorbell import Doorbell
 from app.errors import Conflict, NotFound, Unavailable
 from app.tokens import Principal
 
 _EMPTY: Final = b"{}"
+_NO_APPLICATION: Final = "Application not found"
 
 
 class MessageService:
@@ -32,66 +33,76 @@ class MessageService:
         self, caller: Principal, application: str, body: MessageIn, idempotency_key: str | None, with_content: bool
     ) -> MessageOut:
         """Store a message with what must be delivered of it, and ring for it; returns once both are committed."""
-        message_id = ids.new_id("msg")
+        message = await self._message(caller.organization_id, application, body, idempotency_key)
+        result = await self._put(message)
+        if result is Refusal.NO_APPLICATION and message.uid is not None:
+            # The uid may name another application by now.
+            self._uids.pop((message.organization_id, message.uid), None)
+            message = await self._message(caller.organization_id, application, body, idempotency_key)
+            result = await self._put(message)
+        match result:
+            case Stored():
+                return _out(message.id, body, result, with_content)
+            case Refusal.NO_APPLICATION:
+                raise NotFound(_NO_APPLICATION)
+            case Refusal.TAKEN:
+                return await self._replay(message, body, with_content)
+            case _:
+                assert_never(result)
+
+    async def _message(
+        self, organization_id: str, application: str, body: MessageIn, idempotency_key: str | None
+    ) -> NewMessage:
+        """What is to be stored. NotFound if the application's uid is nobody's."""
+        uid = None if application.startswith("app_") else application
+        application_id = application if uid is None else await self._application_of(organization_id, uid)
         key = request_hash = None
         if idempotency_key:
-            key = _digest(f"{application}\0{idempotency_key}".encode())
+            # Of the application, not of the name that it goes by: that may be another's tomorrow.
+            key = _digest(f"{application_id}\0{idempotency_key}".encode())
             request_hash = _digest(body.model_dump_json(exclude={"payload"}).encode() + body.payload)
-        result = await self._store(caller, application, body, message_id, key, request_hash)
-        if isinstance(result, Stored):
-            return _out(message_id, body, result, with_content)
-        if result is Refusal.TAKEN and key and request_hash:
-            earlier = await self._publishing.replay_of(caller.organization_id, key)
-            if earlier is not None:
-                return _replay(earlier, request_hash, body, with_content)
-        if result is Refusal.TAKEN:
+        return NewMessage(
+            ids.new_id("msg"),
+            organization_id,
+            application_id,
+            uid,
+            body.event_type,
+            body.event_id,
+            tuple(body.channels) if body.channels else None,
+            body.payload,
+            key,
+            request_hash,
+        )
+
+    async def _application_of(self, organization_id: str, uid: str) -> str:
+        known = self._uids.get((organization_id, uid))
+        if known is None:
+            # Whatever is not a uid names nothing.
+            if UID_PATTERN.fullmatch(uid):
+                known = await self._publishing.application_of(organization_id, uid)
+            if known is None:
+                raise NotFound(_NO_APPLICATION)
+            self._uids[organization_id, uid] = known
+        return known
+
+    async def _put(self, message: NewMessage) -> Publication:
+        try:
+            return await self._group.put(message)
+        except Overloaded:
+            text = "More messages wait than can be stored right now. Nothing was stored; try again."
+            raise Unavailable(text) from None
+
+    async def _replay(self, message: NewMessage, body: MessageIn, with_content: bool) -> MessageOut:
+        """The answer to what was published before. Conflict if the key or the event id was another request's."""
+        earlier = message.key and await self._publishing.replay_of(message.organization_id, message.key)
+        if not earlier:
             raise Conflict("A message with that eventId already exists. Use another one; nothing was published.")
-        raise NotFound("Application not found")
+        if earlier.request_hash != message.request_hash:
+            raise Conflict("This idempotency key was used with another body. Use a new key; nothing was published.")
+        # The request is the same, so that only the id and the time are the first one's.
+        return _out(earlier.message_id, body, Stored(earlier.created_at), with_content)
 
-    async def _store(
-        self,
-        caller: Principal,
-        application: str,
-        body: MessageIn,
-        message_id: str,
-        key: bytes | None,
-        request_hash: bytes | None,
-    ) -> Publication:
-        uid = None if application.startswith("app_") else application
-        if not UID_PATTERN.fullmatch(application):
-            return Refusal.NO_APPLICATION
-        known = application if uid is None else self._uids.get((caller.organization_id, application))
-        for fresh in (False, True):
-            if uid is not None and (fresh or known is None):
-                known = await self._publishing.application_of(caller.organization_id, uid)
-                if known is None:
-                    return Refusal.NO_APPLICATION
-                self._uids[caller.organization_id, uid] = known
-            assert known is not None
-            channels = tuple(body.channels) if body.channels else None
-            message = NewMessage(
-                message_id,
-                caller.organization_id,
-                known,
-                uid,
-                body.event_type,
-                body.event_id,
-                channels,
-                body.payload,
-                key,
-                request_hash,
-            )
-            try:
-                result = await self._group.put(message)
-            except Overloaded:
-                raise Unavailable(
-                    "More messages wait than can be stored right now. Nothing was stored; try again."
-                ) from None
-            if result is not Refusal.NO_APPLICATION or uid is None:
-                break
-        return result
-
-    async def _commit(self, batch: Sequence[NewMessage]) -> list[Publication]:
+    async def _commit(self, batch: Sequence[NewMessage]) -> list[Publication | Exception]:
         results, shards = await self._publishing.publish(batch)
         self._doorbell.ring(shards)
         return results
@@ -114,10 +125,3 @@ def _out(message_id: str, body: MessageIn, stored: Stored, with_content: bool) -
         payload=body.payload if with_content else _EMPTY,
         timestamp=stored.created_at,
     )
-
-
-def _replay(earlier: Replay, request_hash: bytes, body: MessageIn, with_content: bool) -> MessageOut:
-    """The first answer again; the request is the same, so that only the id and the time are the first one's."""
-    if earlier.request_hash != request_hash:
-        raise Conflict("This idempotency key was used with another body. Use a new key; nothing was published.")
-    return _out(earlier.message_id, body, Stored(earlier.created_at), with_content)

@@ -41,13 +41,6 @@ class EventTypesTable(BaseTable[EventTypeRow]):
             where.append(flags.is_(None) | flags.overlap(list(feature_flags)))
         return await self.page(organization_id, window, *where)
 
-    async def find_to_change(self, organization_id: str, name: str) -> EventTypeRow | None:
-        """The row of that name, locked until the transaction ends, so that no change is lost."""
-        found = await self.session.execute(
-            self._live(organization_id).where(self._column("name") == name).with_for_update()
-        )
-        return found.scalar_one_or_none()
-
     async def create(self, values: Mapping[str, object]) -> EventTypeRow | None:
         """Insert a row, or replace the archived one of that name; None if there is one that is not archived.
 

@@ -12,7 +12,8 @@ IDEMPOTENCY_HOURS: Final = 12
 
 # What it protects: a message, the claims on its event id and idempotency key, and its deliveries are committed together
 # or not at all. The application is checked here, not in a cache, so that nothing is accepted for a deleted one, and the
-# endpoints are matched here, so that one that any process created a moment ago gets the message.
+# endpoints are matched here, so that one that any process created a moment ago gets the message. Claims are made in one
+# order everywhere, so that two batches with the same claims wait for each other, but never in a circle.
 _PUBLISH: Final = f"""
 WITH input AS (
     SELECT i.*
@@ -34,7 +35,7 @@ WITH input AS (
         WHERE e.application_id = i.application_id AND e.event_id = i.event_id) IS NULL
 ), keyed AS (
     INSERT INTO idempotency_keys AS k (organization_id, key, request_hash, message_id)
-    SELECT organization_id, key, request_hash, id FROM fresh WHERE key IS NOT NULL
+    SELECT organization_id, key, request_hash, id FROM fresh WHERE key IS NOT NULL ORDER BY organization_id, key
     ON CONFLICT (organization_id, key) DO UPDATE
         SET request_hash = excluded.request_hash, message_id = excluded.message_id, created_at = excluded.created_at
         WHERE k.created_at < now() - interval '{IDEMPOTENCY_HOURS} hours'
@@ -43,7 +44,7 @@ WITH input AS (
     SELECT * FROM fresh WHERE key IS NULL OR id IN (SELECT message_id FROM keyed)
 ), named AS (
     INSERT INTO message_event_ids (application_id, event_id, message_id)
-    SELECT application_id, event_id, id FROM accepted WHERE event_id IS NOT NULL
+    SELECT application_id, event_id, id FROM accepted WHERE event_id IS NOT NULL ORDER BY application_id, event_id
 ), stored AS (
     INSERT INTO messages (id, application_id, event_type, event_id, channels, payload)
     SELECT id, application_id, event_type, event_id, string_to_array(channels, ','), payload FROM accepted
@@ -68,6 +69,15 @@ WHERE organization_id = $1 AND key = $2 AND created_at >= now() - interval '{IDE
 """
 
 _APPLICATION: Final = "SELECT id FROM applications WHERE organization_id = $1 AND uid = $2 AND deleted_at IS NULL"
+
+
+# What a statement fails with because of one message in it, and not because of Postgres.
+_OF_ONE_MESSAGE: Final = (
+    asyncpg.UniqueViolationError,
+    asyncpg.CardinalityViolationError,
+    asyncpg.DataError,
+    asyncpg.DeadlockDetectedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +127,37 @@ class Publishing:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def publish(self, batch: Sequence[NewMessage]) -> tuple[list[Publication], set[int]]:
+    async def publish(self, batch: Sequence[NewMessage]) -> tuple[list[Publication | Exception], set[int]]:
         """Store a batch; says for each message what came of it, and which shards have something due now.
 
         Two messages that claim one event id or idempotency key at the same moment make the statement fail: then
-        each is stored on its own, so that the second meets the first, and no neighbour suffers.
+        each is stored on its own, so that the second meets the first, and no neighbour suffers. Raises what a lost
+        connection raises; once some are stored, it is the outcome of the others.
         """
         try:
-            return await self._publish(batch)
-        except (asyncpg.UniqueViolationError, asyncpg.CardinalityViolationError):
-            if len(batch) == 1:
-                return await self._publish(batch)
-        results: list[Publication] = []
+            stored, shards = await self._publish(batch)
+        except _OF_ONE_MESSAGE:
+            return await self._publish_each(batch)
+        return [*stored], shards
+
+    async def _publish_each(self, batch: Sequence[NewMessage]) -> tuple[list[Publication | Exception], set[int]]:
+        results: list[Publication | Exception] = []
         shards: set[int] = set()
         for message in batch:
-            (result,), due = await self.publish([message])
-            results.append(result)
-            shards |= due
+            try:
+                try:
+                    stored, due = await self._publish([message])
+                except asyncpg.UniqueViolationError:
+                    # Another process claimed the same event id at this moment; now its claim can be seen.
+                    stored, due = await self._publish([message])
+            except _OF_ONE_MESSAGE as error:
+                results.append(error)
+            except Exception as error:
+                results += [error] * (len(batch) - len(results))
+                break
+            else:
+                results += stored
+                shards |= due
         return results, shards
 
     async def _publish(self, batch: Sequence[NewMessage]) -> tuple[list[Publication], set[int]]:
@@ -149,7 +173,6 @@ class Publishing:
             [m.key for m in batch],
             [m.request_hash for m in batch],
         )
-
         rows = await self._pool.fetch(_PUBLISH, *columns)
         found: dict[str, Publication] = {}
         for row in rows:
