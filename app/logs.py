@@ -36,6 +36,9 @@ _LIBRARIES: Final = {
     "uvicorn": logging.INFO,
     "uvicorn.error": logging.INFO,
     "celery": logging.INFO,
+    # Two lines for each doorbell, of which there may be ten a second.
+    "celery.worker.strategy": logging.WARNING,
+    "celery.app.trace": logging.WARNING,
     "celery.redirected": logging.INFO,
     "sqlalchemy": logging.WARNING,
     "asyncio": logging.WARNING,

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app import __version__, logs
+from app import __version__, garbage, logs
 from app.api import problems
 from app.api.api import lean_routes, router
 from app.api.health.service import HealthService
@@ -51,6 +51,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         redirect_slashes=False,
         openapi_url="/openapi.json",
+        # FastAPI's own spans and metrics would stop at its border, and ask at each request whether they are wanted.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.tokens = TokenVerifier(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm)
@@ -69,6 +71,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.doorbell = doorbell
     app.state.messages = MessageService(Publishing(database.pool), doorbell)
     app.state.health = HealthService(database.pool, app.state.settings.redis_dsn)
+    garbage.settle()
     yield
     await app.state.messages.close()
     await doorbell.close()

@@ -46,5 +46,5 @@ class Sealer:
             raise SealBroken(f"{identity}: sealed under another main secret; add it to POSTRIDER_MAIN_SECRET")
         try:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], identity.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: it is too short to hold a nonce.
             raise SealBroken(f"{identity}: the sealed value was changed, or moved from another row") from None

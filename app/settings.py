@@ -223,7 +223,8 @@ class Settings(BaseSettings):
     @field_validator("listen_address")
     @classmethod
     def _check_address(cls, value: str) -> str:
-        if not value.rpartition(":")[2].isdigit() or not 0 < int(value.rpartition(":")[2]) < 65536:
+        _, separator, port = value.rpartition(":")
+        if not separator or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError("it must be host:port, with a port from 1 to 65535")
         return value
 

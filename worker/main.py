@@ -1,5 +1,6 @@
 """The Celery application of workers and beat: `celery -A worker.main worker`, `celery -A worker.main beat`."""
 
+import sys
 from typing import Any
 
 from celery.signals import setup_logging
@@ -28,4 +29,4 @@ app.steps["worker"].add(DeliveryStep)
 
 @setup_logging.connect
 def _configure_logs(**_: Any) -> None:
-    logs.configure(settings(), "worker")
+    logs.configure(settings(), "beat" if "beat" in sys.argv else "worker")

@@ -1,15 +1,16 @@
 """Endpoints, ready to send to: parsed, opened and encoded once for each change of their settings."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
+import msgspec
 from cachetools import LRUCache
 from loguru import logger
 
 from app import __version__
-from app.db.endpoint.model import open_headers, open_secrets
+from app.db.endpoint.model import LiveSecret, open_headers, open_secrets
 from app.db.endpoint.sending import SendingSettings, sending_settings
 from app.delivery.signing import SigningKey
 from app.delivery.url import Target, parse_url
@@ -70,12 +71,23 @@ def _receiver(sealer: Sealer, settings: SendingSettings) -> Receiver:
     try:
         own = open_headers(sealer, settings.id, settings.headers)
         secrets = open_secrets(sealer, settings.id, settings.secrets)
+        return Receiver(settings.revision, settings.url, target, _lines(own), _keys(secrets))
     except SealBroken as error:
         # Its deliveries wait in their retries, with this as the reason, until the operator mends the main secret.
         logger.error("an endpoint cannot be sent to: {}", error)
         return Receiver(settings.revision, settings.url, "the endpoint's secrets cannot be opened", b"", ())
+    except (ValueError, msgspec.MsgspecError) as error:
+        # One endpoint that something else wrote must not end the worker, which delivers for all.
+        logger.opt(exception=error).error("{} cannot be sent to: its secrets or headers cannot be read", settings.id)
+        return Receiver(settings.revision, settings.url, "the endpoint's secrets or headers cannot be read", b"", ())
+
+
+def _lines(own: Mapping[str, str]) -> bytes:
     names = {name.lower() for name in own}
     lines = [f"{name}: {value}\r\n" for name, value in _STANDARD_HEADERS.items() if name not in names]
     lines += [f"{name}: {value}\r\n" for name, value in own.items()]
-    keys = tuple((SigningKey.parse(secret.key), secret.expires_at) for secret in secrets)
-    return Receiver(settings.revision, settings.url, target, "".join(lines).encode("latin-1"), keys)
+    return "".join(lines).encode("latin-1")
+
+
+def _keys(secrets: Sequence[LiveSecret]) -> tuple[tuple[SigningKey, int | None], ...]:
+    return tuple((SigningKey.parse(secret.key), secret.expires_at) for secret in secrets)

@@ -5,34 +5,41 @@ Celery has no asyncio of its own; the loop runs beside its pool, so that deliver
 
 import asyncio
 import os
-import signal
 import socket
 import threading
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
 import backoff
 import uvloop
 from celery import bootsteps
+from celery.platforms import EX_FAILURE
+from celery.worker import state
 from loguru import logger
 
+from app import garbage
 from app.db.partition.table import ensure_partitions
 from app.db.pending_delivery.queue import DeliveryQueue
-from app.db.session import CONNECTION_ERRORS, Database
+from app.db.session import Database
 from app.db.shard.table import ShardLeases
 from app.delivery.client import DeliveryClient
 from app.delivery.guard import Guard
 from app.sealing import Sealer
 from app.settings import Settings, settings
 from worker.drain import Drain
+from worker.patience import DATABASE_ERRORS
 from worker.receivers import Receivers
 from worker.sender import Sender
 from worker.sweep import sweep
 
-# Less than the 30 seconds that Kubernetes leaves between SIGTERM and SIGKILL.
-GRACE_SECONDS: Final = 20.0
+# With what follows it, less than the 24 seconds that `postrider up` leaves a worker, and Kubernetes' 30.
+GRACE_SECONDS: Final = 18.0
+# A cold shutdown: record what has ended, and let the rest be due again.
+COLD_GRACE_SECONDS: Final = 1.0
+_CLOSING_SECONDS: Final = 4.0
 
 ResultT = TypeVar("ResultT")
 
@@ -48,6 +55,7 @@ class Runtime:
         self._stop: asyncio.Event | None = None
         self._drain: Drain | None = None
         self._stopped = False
+        self._grace = GRACE_SECONDS
         self.database: Database | None = None
         self._thread = threading.Thread(target=self._main, name="delivery", daemon=True)
 
@@ -55,17 +63,20 @@ class Runtime:
         Runtime.current = self
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Let what is in flight end, and record it; returns when that is done or the grace period is over."""
+        self._grace = grace_seconds
         self._stopped = True
         if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(GRACE_SECONDS + 5)
+            with suppress(RuntimeError):  # The loop has ended by itself.
+                self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(grace_seconds + _CLOSING_SECONDS)
 
     def ring(self, shards: Iterable[int]) -> None:
         """Something is due in these shards. From any thread; before the loop runs it is nothing, the sweep finds it."""
         if self._loop is not None and self._drain is not None:
-            self._loop.call_soon_threadsafe(self._drain.ring, list(shards))
+            with suppress(RuntimeError):  # The loop has ended, and this process is about to.
+                self._loop.call_soon_threadsafe(self._drain.ring, list(shards))
 
     def run(self, work: Coroutine[Any, Any, ResultT], timeout: float) -> ResultT:
         """Run a coroutine on the loop, from another thread. TimeoutError after so many seconds."""
@@ -86,16 +97,28 @@ class Runtime:
         except Exception as error:
             logger.opt(exception=error).critical("the delivery loop ended; ending the worker, so that it is restarted")
         if not self._stopped:
-            os.kill(os.getpid(), signal.SIGTERM)
+            # As SIGTERM does, but with a code that says that something was wrong.
+            state.should_stop = EX_FAILURE
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._stopped:
+            return
+        stopping = asyncio.create_task(self._stop.wait())
         database = Database(self._settings)
-        open_database = backoff.on_exception(
-            backoff.expo, CONNECTION_ERRORS, max_value=5, giveup=lambda _: self._stopped, on_backoff=_log_wait
-        )(database.open)
-        await open_database()
-        self.database = database
+        opening = asyncio.create_task(_open(database))
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+        elif not stopping.done():
+            opening.result()
+            self.database = database
+            await self._deliver(database, stopping)
+        await database.close()
+
+    async def _deliver(self, database: Database, stopping: asyncio.Task[bool]) -> None:
         guard = Guard(self._settings.allowed_networks)
         client = DeliveryClient(guard, verify_tls=not self._settings.dangerous_disable_tls_verification)
         queue = DeliveryQueue(database.pool)
@@ -103,21 +126,25 @@ class Runtime:
         receivers = Receivers(database.pool, Sealer(self._settings.main_secrets))
         sender = Sender(database.pool, queue, client, self._settings)
         self._drain = Drain(queue, leases, receivers, sender, self._settings.worker_max_tasks)
-        self._loop = asyncio.get_running_loop()
-        await ensure_partitions(database.pool)
         health_file = os.environ.get("POSTRIDER_HEALTH_FILE")
         draining = asyncio.create_task(self._drain.run())
         sweeping = asyncio.create_task(sweep(self._drain, leases, Path(health_file) if health_file else None))
-        stopping = asyncio.create_task(self._stop.wait())
+        garbage.settle()
         logger.info("delivering")
         ended, _ = await asyncio.wait({draining, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        await self._drain.stop(GRACE_SECONDS)
+        await self._drain.stop(self._grace)
         sweeping.cancel()
         await client.close()
         guard.close()
-        await database.close()
         for task in ended - {stopping}:
             task.result()  # Raises what ended it.
+
+
+async def _open(database: Database) -> None:
+    """Connect, and see to the partitions, however long the database takes to be there and migrated."""
+    waiting = backoff.on_exception(backoff.expo, DATABASE_ERRORS, max_value=5, on_backoff=_log_wait)
+    await waiting(database.open)()
+    await waiting(ensure_partitions)(database.pool)
 
 
 class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is not typed
@@ -134,6 +161,10 @@ class DeliveryStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery is 
 
     def stop(self, worker: object) -> None:
         self._runtime.stop()
+
+    def terminate(self, worker: object) -> None:
+        """A cold shutdown (SIGQUIT, or a second Ctrl-C)."""
+        self._runtime.stop(COLD_GRACE_SECONDS)
 
 
 def _log_wait(details: Any) -> None:

@@ -1,8 +1,8 @@
 """Hop 5, the second half: one claimed delivery is signed, sent, decided on and recorded."""
 
-import asyncio
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, assert_never
 
 import asyncpg
@@ -11,19 +11,23 @@ from loguru import logger
 from app import clock, ids
 from app.db.endpoint.sending import disable
 from app.db.group_commit import GroupCommit
-from app.db.pending_delivery.queue import Attempted, Claimed, DeliveryQueue, Key, Recording
-from app.db.session import CONNECTION_ERRORS
+from app.db.pending_delivery.queue import Attempted, Claimed, DeliveryQueue, Recording
 from app.delivery import signing
 from app.delivery.client import DeliveryClient
 from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
 from app.delivery.retry import Done, GiveUp, RetryIn, decide
 from app.settings import Settings
+from worker.patience import until_done
 from worker.receivers import Receiver
 
 DELIVERED: Final = 0
 DUE: Final = 1
 FAILED: Final = 2
 CANCELED: Final = 4
+
+
+# Whether a recording was kept, or had been superseded; or why Postgres will never take it.
+_Kept = bool | Exception
 
 
 class Sender:
@@ -37,12 +41,12 @@ class Sender:
         self._timeout = settings.worker_request_timeout
         self._whitelabel = settings.whitelabel_headers
         self._rng = random.Random()
-        self._records: GroupCommit[Recording, Key | None] = GroupCommit(self._record)
+        self._records: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
 
     async def deliver(self, claimed: Claimed, payload: bytes | None, receiver: Receiver | None) -> None:
         """Make one attempt and record it. A delivery whose endpoint or payload is gone is canceled instead."""
         if claimed.canceled or payload is None or receiver is None:
-            await self._records.put(Recording(claimed, CANCELED, None, None))
+            await self._keep(Recording(claimed, CANCELED, None, None))
             return
         attempt_id = ids.new_id("atmpt")
         outcome = await self._send(claimed, payload, receiver)
@@ -56,12 +60,13 @@ class Sender:
             case GiveUp(disable_endpoint=disable_endpoint):
                 recording = Recording(claimed, FAILED, None, attempt)
                 if disable_endpoint:
-                    await disable(self._pool, claimed.endpoint_id)
+                    disabling = partial(disable, self._pool, claimed.endpoint_id)
+                    await until_done(f"the end of {claimed.endpoint_id} waits", disabling)
             case _:
                 assert_never(decision)
-        kept = await self._records.put(recording)
-        if attempt.status != DELIVERED or kept is None:
-            _log(recording, attempt, kept=kept is not None)
+        kept = await self._keep(recording)
+        if attempt.status != DELIVERED or not kept:
+            _log(recording, attempt, kept=kept)
 
     async def _send(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
         if isinstance(receiver.target, str):
@@ -72,16 +77,24 @@ class Sender:
         lines = signing.headers(claimed.message_id, timestamp, signature, whitelabel=self._whitelabel)
         return await self._client.post(receiver.target, receiver.headers + b"".join(lines), payload, self._timeout)
 
-    async def _record(self, recordings: Sequence[Recording]) -> list[Key | None]:
+    async def _keep(self, recording: Recording) -> bool:
+        """Record it, with those that end at the same time. False: the delivery had moved on. Raises what is our bug."""
+        kept = await self._records.put(recording)
+        if isinstance(kept, Exception):
+            raise kept
+        return kept
+
+    async def _record(self, recordings: Sequence[Recording]) -> list[_Kept]:
         """Waits for Postgres as long as it takes: what was sent must not be sent again for want of a record."""
-        while True:
-            try:
-                kept = await self._queue.record(recordings)
-            except CONNECTION_ERRORS as error:
-                logger.warning("{} outcomes wait for the database: {}", len(recordings), error)
-                await asyncio.sleep(0.5)
-            else:
-                return [r.claimed.key if r.claimed.key in kept else None for r in recordings]
+        statement = partial(self._queue.record, recordings)
+        try:
+            kept = await until_done(f"the record of {len(recordings)} outcomes waits", statement)
+        except (asyncpg.PostgresError, ValueError) as error:
+            if len(recordings) == 1:
+                return [error]
+            # One that cannot be stored must not take its neighbours along.
+            return [result for recording in recordings for result in await self._record([recording])]
+        return [r.claimed.key in kept for r in recordings]
 
 
 def _attempted(attempt_id: str, url: str, outcome: Outcome) -> Attempted:

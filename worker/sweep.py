@@ -6,9 +6,9 @@ from typing import Final
 
 from loguru import logger
 
-from app.db.session import CONNECTION_ERRORS
 from app.db.shard.table import ShardLeases
 from worker.drain import Drain
+from worker.patience import DATABASE_ERRORS
 
 _SECONDS: Final = 1.0
 
@@ -17,12 +17,10 @@ async def sweep(drain: Drain, leases: ShardLeases, health_file: Path | None) -> 
     """Sweep for ever. `health_file` is touched each time that the database answered."""
     while True:
         try:
-            owned = drain.owned
-            if owned:
-                drain.lost(set(owned) - await leases.renew(owned))
+            await drain.renew()
             drain.ring(await leases.due_without_owner())
             if health_file is not None:
                 health_file.touch()  # noqa: ASYNC240 - one system call
-        except CONNECTION_ERRORS as error:
+        except DATABASE_ERRORS as error:
             logger.warning("the sweep waits for the database: {}: {}", type(error).__name__, error)
         await asyncio.sleep(_SECONDS)

@@ -72,6 +72,11 @@ WITH input AS (
 SELECT message_id, endpoint_id FROM kept
 """
 
+_POSTPONE: Final = """
+UPDATE pending_deliveries SET next_attempt_at = now() + interval '1 minute'
+WHERE message_id = $1 AND endpoint_id = $2 AND tries = $3
+"""
+
 Key = tuple[str, str]
 
 
@@ -167,3 +172,7 @@ class DeliveryQueue:
             [r.claimed.trigger for r in recordings],
         )
         return {(row["message_id"], row["endpoint_id"]) for row in rows}
+
+    async def postpone(self, claimed: Claimed) -> None:
+        """Leave a delivery, of which nothing could be recorded, alone for a minute."""
+        await self._pool.execute(_POSTPONE, claimed.message_id, claimed.endpoint_id, claimed.tries)
