@@ -60,9 +60,9 @@ class Doorbell:
             self._reachable = True
 
     async def close(self) -> None:
-        """Send what waits, if the broker answers within its timeout, and end the thread."""
+        """Send what waits, unless the broker was unreachable just now, and end the thread."""
         if self._task is not None:
             self._task.cancel()
-        if self._waiting:
+        if self._waiting and self._reachable:
             await self._send_waiting()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)

@@ -56,11 +56,11 @@ def serving() -> Iterator[Servers]:
         shutil.rmtree(folder)
 
 
-def migrate(dsn: str, *arguments: str) -> None:
+def migrate(dsn: str, *arguments: str, migrations: Path = MIGRATIONS) -> None:
     """Run dbmate on a database: `up` without arguments. AssertionError, with what it printed, if it fails."""
     dbmate = shutil.which("dbmate", path=sysconfig.get_path("scripts"))
     assert dbmate is not None, "dbmate is not installed: run `make test`, which installs what the suite needs"
-    command = [dbmate, "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), *(arguments or ("migrate",))]
+    command = [dbmate, "--no-dump-schema", "--migrations-dir", str(migrations), *(arguments or ("migrate",))]
     environment = {"PATH": os.environ["PATH"], "DATABASE_URL": for_dbmate(dsn)}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
+from celery import Celery
 from loguru import logger
 from redis.asyncio import Redis
 
@@ -23,6 +24,13 @@ from app.settings import Settings
 def queue(settings: Settings) -> Settings:
     """Settings with a queue that no other test uses."""
     return settings.model_copy(update={"queue_prefix": ids.new_id("qtask")})
+
+
+def impatient(queue: Settings, dsn: str) -> Celery:
+    """A Celery application that gives up on an unreachable broker as soon as it may, so that tests are quick."""
+    celery = celery_app(queue.model_copy(update={"redis_dsn": dsn}))
+    celery.conf.broker_transport_options |= {"socket_timeout": 0.3, "max_retries": 0}
+    return celery
 
 
 @pytest.fixture
@@ -100,7 +108,7 @@ async def test_what_was_rung_for_last_is_sent_before_the_end(queue: Settings, re
 async def test_without_a_broker_rings_return_at_once_and_one_line_is_logged(
     queue: Settings, closed_port: int, warnings: list[str]
 ) -> None:
-    doorbell = Doorbell(celery_app(queue.model_copy(update={"redis_dsn": f"redis://127.0.0.1:{closed_port}/0"})))
+    doorbell = Doorbell(impatient(queue, f"redis://127.0.0.1:{closed_port}/0"))
     started = perf_counter()
     for _ in range(5):
         for shard in range(64):
@@ -114,10 +122,7 @@ async def test_without_a_broker_rings_return_at_once_and_one_line_is_logged(
 
 async def test_a_broker_that_hangs_does_not_hold_the_loop(queue: Settings, warnings: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        dsn = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        celery = celery_app(queue.model_copy(update={"redis_dsn": dsn}))
-        celery.conf.broker_transport_options["socket_timeout"] = 0.3
-        doorbell = Doorbell(celery)
+        doorbell = Doorbell(impatient(queue, f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))
         longest = 0.0
         for shard in range(64):
             started = perf_counter()
@@ -133,7 +138,7 @@ async def test_after_the_broker_was_away_rings_arrive_again_and_its_next_absence
     queue: Settings, tmp_path: Path, warnings: list[str]
 ) -> None:
     with EmbeddedValkey(tmp_path, durable=False) as valkey:
-        doorbell = Doorbell(celery_app(queue.model_copy(update={"redis_dsn": valkey.dsn})))
+        doorbell = Doorbell(impatient(queue, valkey.dsn))
 
         async def ring(shard: int) -> None:
             doorbell.ring([shard])

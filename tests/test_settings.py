@@ -79,7 +79,8 @@ def test_loopback_is_allowed_in_the_embedded_mode_only_and_only_by_default(monke
 
 
 @pytest.mark.parametrize(
-    ("address", "host", "port"), [("127.0.0.1:1", "127.0.0.1", 1), ("[::1]:65535", "::1", 65535), (":80", "0.0.0.0", 80)]
+    ("address", "host", "port"),
+    [("127.0.0.1:1", "127.0.0.1", 1), ("[::1]:65535", "::1", 65535), (":80", "0.0.0.0", 80)],
 )
 def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, address: str, host: str, port: int) -> None:
     read = load_with(monkeypatch, POSTRIDER_LISTEN_ADDRESS=address)
@@ -87,7 +88,9 @@ def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, addres
 
 
 def test_a_database_may_be_named_as_sqlalchemy_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = load_with(monkeypatch, POSTRIDER_DB_DSN="postgresql+asyncpg://u:p@h/d", POSTRIDER_DB_READ_DSN="postgres://r/d")
+    read = load_with(
+        monkeypatch, POSTRIDER_DB_DSN="postgresql+asyncpg://u:p@h/d", POSTRIDER_DB_READ_DSN="postgres://r/d"
+    )
     assert (read.db_dsn, read.db_read_dsn) == ("postgresql://u:p@h/d", "postgresql://r/d")
 
 
@@ -147,7 +150,7 @@ def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
 
 def test_a_wrong_setting_of_a_file_is_refused_with_the_names_it_may_have_there(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SVIX_RETRY_SCHEDULE=soon\n")
-    with pytest.raises(SettingsError, match="^POSTRIDER_RETRY_SCHEDULE or SVIX_RETRY_SCHEDULE: "):
+    with pytest.raises(SettingsError, match=r"^POSTRIDER_RETRY_SCHEDULE or SVIX_RETRY_SCHEDULE: "):
         settings.load()
 
 
@@ -176,5 +179,5 @@ def test_a_process_does_not_serve_with_a_missing_or_empty_setting(
 
 def test_main_secrets_that_are_all_empty_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     load_with(monkeypatch, **COMPLETE | {"POSTRIDER_MAIN_SECRET": ", ,"})
-    with pytest.raises(SettingsError, match="^POSTRIDER_MAIN_SECRET is not set"):
+    with pytest.raises(SettingsError, match=r"^POSTRIDER_MAIN_SECRET is not set"):
         settings.settings()

@@ -145,7 +145,8 @@ class Drain:
 
     async def _read(self) -> bool:
         """Start what is due and has room. True if anything was started."""
-        await self._in_flight.wait_for_room()
+        if not self._stopping:
+            await self._in_flight.wait_for_room()
         held = {number for number in self._owned if self._is_held(number)}
         if not held or self._stopping:
             return False

@@ -17,11 +17,13 @@ PAUSE_SECONDS: Final = 0.5
 
 # Everything that Postgres, or the way to it, answers a statement with that it did not do; also what only an operator
 # can mend, such as a migration that was not run yet. Whatever else is raised is a bug of ours.
-DATABASE_ERRORS: Final = (*CONNECTION_ERRORS, asyncpg.PostgresError)
+# InternalClientError is what asyncpg raises for a connection that Postgres has ended but not closed yet.
+DATABASE_ERRORS: Final = (*CONNECTION_ERRORS, asyncpg.PostgresError, asyncpg.InternalClientError)
 
 # Those after which the very same statement may succeed: lost servers, deadlocks, full disks, a server that was demoted.
 _PASSING: Final = (
     *CONNECTION_ERRORS,
+    asyncpg.InternalClientError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,

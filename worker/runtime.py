@@ -108,15 +108,16 @@ class Runtime:
         stopping = asyncio.create_task(self._stop.wait())
         database = Database(self._settings)
         opening = asyncio.create_task(_open(database))
-        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not opening.done():
+        try:
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done() and not self._stopped:
+                opening.result()
+                self.database = database
+                await self._deliver(database, stopping)
+        finally:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
-        elif not stopping.done():
-            opening.result()
-            self.database = database
-            await self._deliver(database, stopping)
-        await database.close()
+            await database.close()
 
     async def _deliver(self, database: Database, stopping: asyncio.Task[bool]) -> None:
         guard = Guard(self._settings.allowed_networks)

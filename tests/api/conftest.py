@@ -8,6 +8,7 @@ from app import clock, tokens
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
+from tests.api.publishing import Counts, count_stored
 from tests.api.shop import Shop
 
 
@@ -36,3 +37,13 @@ async def shop_portal(app: FastAPI, settings: Settings, organization_id: str, sh
     opened = factories.client_of(app, token)
     assert isinstance(opened, httpx.AsyncClient)
     return opened
+
+
+@pytest.fixture
+def counts(database: Database, organization_id: str) -> Counts:
+    """Says how much is stored of what the test's organization published."""
+
+    async def count() -> dict[str, int]:
+        return await count_stored(database.pool, organization_id)
+
+    return count

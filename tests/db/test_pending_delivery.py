@@ -1,18 +1,10 @@
 """Canceling what is still to do: of an endpoint, and of an application."""
 
 import httpx
-import pytest
 
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.db.session import Database
 from tests import factories
-
-
-@pytest.fixture
-async def application(client: httpx.AsyncClient) -> str:
-    """The id of an application of the test's organization."""
-    application_id: str = (await factories.create_application(client))["id"]
-    return application_id
 
 
 async def _states(database: Database, application: str) -> dict[tuple[str, str], tuple[int, int]]:

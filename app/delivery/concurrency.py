@@ -1,0 +1,123 @@
+"""How many requests one endpoint is sent at the same time: as many as it bears, found out by its answers.
+
+It doubles with each round (as many successes as there are slots) until the first sign of trouble, and halves then;
+after that it grows by a sixteenth of what was too much with each round (AIMD, as TCP's congestion control does, RFC
+5681). Answers that take twice as long as they did with fewer slots are a queue at the receiver: then it shrinks towards where
+they did not, without anything having failed.
+"""
+
+from typing import Final
+
+from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
+
+START: Final = 16
+"""Slots at first. Slow answers alone do not bring it below."""
+
+_STRAINED: Final = frozenset({429, 502, 503, 504})
+_BROKEN: Final = frozenset({"timeout", "connect", "reset", "sender"})
+_BY_CHANCE: Final = 50
+"""One answer in so many may be a sign of trouble without being taken for one, where there are that many slots."""
+_CUT_SECONDS: Final = 1.0
+"""Between two cuts, at least; so that one hiccup is one cut."""
+_STEPS: Final = 16
+_CALM_ROUNDS: Final = 32
+"""Rounds without trouble after which it doubles again: growth reaches what was too much after half as many."""
+_SLOW: Final = 2.0
+_QUICK_SECONDS: Final = 0.1
+"""Answers that take no longer are quick, whatever they took before: that may be our own machine's load."""
+_SHRINK: Final = 0.75
+
+
+class Concurrency:
+    """The slots of one endpoint, from 1 to `ceiling`. Times are seconds of one clock that does not go back."""
+
+    __slots__ = (
+        "_base",
+        "_calm",
+        "_ceiling",
+        "_cut_at",
+        "_most_at_once",
+        "_round",
+        "_spent",
+        "_step",
+        "_troubles",
+        "slots",
+    )
+
+    slots: int
+    """How many requests may be in flight."""
+
+    def __init__(self, ceiling: int, start: int = START) -> None:
+        """ValueError if the ceiling or the start is below 1. A start above the ceiling is the ceiling."""
+        if min(ceiling, start) < 1:
+            raise ValueError(f"an endpoint needs at least one slot: ceiling {ceiling}, start {start}")
+        self._ceiling = ceiling
+        self.slots = min(start, ceiling)
+        self._base: float | None = None  # Seconds of the quickest round, on average.
+        self._step = 1
+        self._calm = _CALM_ROUNDS
+        self._cut_at = float("-inf")
+        self._round = 0
+        self._spent = 0.0
+        self._troubles = 0
+        self._most_at_once = 0
+
+    def record(self, outcome: Outcome, now: float, in_flight: int) -> None:
+        """An attempt ended at that time, and so many were in flight with it, itself included."""
+        self._most_at_once = max(self._most_at_once, in_flight)
+        seconds = outcome.milliseconds / 1000
+        if isinstance(outcome, Delivered):
+            self._round += 1
+            self._spent += seconds
+            if self._round >= self.slots:
+                self._end_round(self._spent / self._round)
+        elif _is_trouble(outcome):
+            self._trouble(now, seconds)
+
+    def _trouble(self, now: float, seconds: float) -> None:
+        # What began before the last cut tells about the slots that there were.
+        if now - seconds < self._cut_at or now < self._cut_at + _CUT_SECONDS:
+            return
+        self._troubles += 1
+        if self._troubles > self.slots // _BY_CHANCE:
+            self._cut_at = now
+            self._strain()
+            self.slots = max(1, self.slots // 2)
+            self._begin_round()
+
+    def _end_round(self, mean: float) -> None:
+        if self._base is None or mean < self._base:
+            self._base = mean
+        if mean > max(_SLOW * self._base, _QUICK_SECONDS):
+            self._strain()
+            if self.slots > START:
+                self.slots = max(START, int(self.slots * max(_SHRINK, _SLOW * self._base / mean)))
+            else:
+                # With so few it is no queue of ours: this is how long it takes by now.
+                self._base = mean
+        elif self._most_at_once >= self.slots:
+            growth = self.slots if self._calm >= _CALM_ROUNDS else self._step
+            self.slots = min(self._ceiling, self.slots + growth)
+            self._calm += 1
+        self._begin_round()
+
+    def _strain(self) -> None:
+        self._step = max(1, self.slots // _STEPS)
+        self._calm = 0
+
+    def _begin_round(self) -> None:
+        self._round = 0
+        self._spent = 0.0
+        self._troubles = 0
+        self._most_at_once = 0
+
+
+def _is_trouble(outcome: Refused | Unreachable | Blocked) -> bool:
+    """Whether it may be for too many requests. Other answers say that the receiver had the time to refuse."""
+    match outcome:
+        case Refused(status=status):
+            return status in _STRAINED
+        case Unreachable(reason=reason):
+            return reason in _BROKEN
+        case Blocked():
+            return False

@@ -1,0 +1,111 @@
+"""Workers that are killed, ended, suspended, and more than one: nothing is lost, and what is sent twice is bounded."""
+
+import asyncio
+import signal
+
+import asyncpg
+import pytest
+
+from tests.faults.installation import MOST_IN_FLIGHT, Installation, Process
+from tests.faults.run import Run
+from tests.receiver import Answer
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+LEASE_SECONDS = 10
+
+
+async def shards_owned(installation: Installation) -> int:
+    connection = await asyncpg.connect(installation.dsn)
+    try:
+        owned: int = await connection.fetchval("SELECT count(*) FROM shards WHERE owner IS NOT NULL")
+    finally:
+        await connection.close()
+    return owned
+
+
+async def pid_of_owner(installation: Installation) -> int:
+    """The process that owns a shard, as its lease names it."""
+    connection = await asyncpg.connect(installation.dsn)
+    try:
+        owner = await connection.fetchval("SELECT owner FROM shards WHERE owner IS NOT NULL AND leased_until > now()")
+    finally:
+        await connection.close()
+    return int(str(owner).split(":")[1])
+
+
+def owner_of(workers: list[Process], pid: int) -> tuple[Process, Process]:
+    """The worker with that pid, and the other one."""
+    first, second = workers
+    return (first, second) if first.popen.pid == pid else (second, first)
+
+
+async def test_a_killed_worker_loses_nothing_and_repeats_only_what_was_in_flight(
+    installation: Installation, run: Run
+) -> None:
+    run.receiver.answer = lambda _: Answer(after=0.02)
+    publishing = asyncio.create_task(run.publish(1500))
+    await run.until_acknowledged(600)
+    (worker,) = installation.workers
+    worker.kill()
+    installation.start_worker()
+    await publishing
+    await run.settle()
+    assert run.refusals == {}
+    assert run.duplicates <= MOST_IN_FLIGHT
+
+
+async def test_a_worker_that_is_told_to_end_records_what_is_in_flight_and_gives_its_shards_back(
+    installation: Installation, run: Run
+) -> None:
+    run.receiver.answer = lambda _: Answer(after=0.3)
+    publishing = asyncio.create_task(run.publish(400))
+    await run.until_acknowledged(200)
+    (worker,) = installation.workers
+    assert await asyncio.to_thread(worker.end) == 0
+    assert await shards_owned(installation) == 0
+    await publishing
+    installation.start_worker()
+    await run.settle()
+    assert run.duplicates == 0
+
+
+async def test_two_workers_share_the_work_without_sending_anything_twice(installation: Installation, run: Run) -> None:
+    installation.ensure(workers=2)
+    await run.publish(800)
+    await run.settle()
+    assert run.duplicates == 0
+
+
+async def test_another_worker_takes_over_when_the_lease_of_a_killed_one_ends(
+    installation: Installation, run: Run
+) -> None:
+    installation.ensure(workers=2)
+    run.receiver.answer = lambda _: Answer(after=0.05)
+    publishing = asyncio.create_task(run.publish(600))
+    await run.until_acknowledged(300)
+    owner, _ = owner_of(installation.workers, await pid_of_owner(installation))
+    owner.kill()
+    await publishing
+    await run.settle(LEASE_SECONDS + 2)
+    assert run.duplicates <= MOST_IN_FLIGHT
+
+
+async def test_a_worker_that_was_suspended_for_longer_than_its_lease_records_nothing_twice(
+    installation: Installation, run: Run
+) -> None:
+    installation.ensure(workers=2)
+    run.receiver.answer = lambda _: Answer(after=0.2)
+    publishing = asyncio.create_task(run.publish(400))
+    await run.until_acknowledged(200)
+    owner, _ = owner_of(installation.workers, await pid_of_owner(installation))
+    owner.send(signal.SIGSTOP)
+    await publishing
+    await run.settle(LEASE_SECONDS + 5)
+    before = run.duplicates
+    owner.send(signal.SIGCONT)
+    await run.publish(100)
+    await run.settle()
+    assert 0 < before <= MOST_IN_FLIGHT, "nothing was in flight, so that nothing was put to the test"
+    assert run.duplicates <= before + MOST_IN_FLIGHT
+    assert owner.runs
