@@ -22,7 +22,7 @@ token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG
 	@ORG='$(ORG)' exec $(BIN)/postrider token
 
 test: $(INSTALLED) ## Run the tests; they start their own Postgres and Valkey
-	@$(BIN)/pytest -q -n auto $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist loadgroup $(ARGS)
 
 lint: $(INSTALLED) ## Check style, types and layers
 	@$(BIN)/ruff check .

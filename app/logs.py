@@ -120,11 +120,11 @@ def _text_format(record: "Record") -> str:
 
 def _json_line(record: "Record") -> str:
     line: dict[str, object] = {
+        **record["extra"],
         "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
         "level": record["level"].name.lower(),
         "message": record["message"],
         "logger": record["name"],
-        **record["extra"],
     }
     if (error := record["exception"]) is not None and error.value is not None:
         line["exception"] = "".join(traceback.format_exception(error.value))

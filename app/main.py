@@ -2,18 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from app import __version__, garbage, logs
 from app.api import problems
-from app.api.api import lean_routes, router
+from app.api.api import router
+from app.api.gateway import Gateway
 from app.api.health.service import HealthService
-from app.api.lean import LeanRoutes
 from app.api.message.service import MessageService
-from app.api.middleware import RequestMiddleware
 from app.broker import celery_app
 from app.db.message.publish import Publishing
 from app.db.session import Database
@@ -22,20 +19,6 @@ from app.sealing import Sealer
 from app.settings import Settings
 from app.settings import settings as process_settings
 from app.tokens import TokenVerifier
-
-
-class Gateway(FastAPI):
-    """FastAPI, inside of what is around every request."""
-
-    def __init__(self, settings: Settings, **options: Any) -> None:
-        self._settings = settings
-        super().__init__(**options)
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Our own layer is the outermost, and lean routes are answered before FastAPI's layers."""
-        settings = self._settings
-        lean = LeanRoutes(super().build_middleware_stack(), router.prefix, lean_routes)
-        return RequestMiddleware(lean, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -36,10 +36,10 @@ from worker.sender import Sender
 from worker.sweep import sweep
 
 # With what follows it, less than the 24 seconds that `postrider up` leaves a worker, and Kubernetes' 30.
-GRACE_SECONDS: Final = 18.0
+GRACE_SECONDS: Final = 20.0
 # A cold shutdown: record what has ended, and let the rest be due again.
 COLD_GRACE_SECONDS: Final = 1.0
-_CLOSING_SECONDS: Final = 4.0
+_CLOSING_SECONDS: Final = 3.0
 
 ResultT = TypeVar("ResultT")
 

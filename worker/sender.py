@@ -40,6 +40,8 @@ class Sender:
         self._schedule = settings.retry_schedule
         self._timeout = settings.worker_request_timeout
         self._whitelabel = settings.whitelabel_headers
+        # A line for each delivery that succeeds costs more than the delivery.
+        self._verbose = settings.log_level in {"trace", "debug"}
         self._rng = random.Random()
         self._records: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
 
@@ -65,7 +67,7 @@ class Sender:
             case _:
                 assert_never(decision)
         kept = await self._keep(recording)
-        if attempt.status != DELIVERED or not kept:
+        if attempt.status != DELIVERED or not kept or self._verbose:
             _log(recording, attempt, kept=kept)
 
     async def _send(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
@@ -111,16 +113,17 @@ def _attempted(attempt_id: str, url: str, outcome: Outcome) -> Attempted:
 
 def _log(recording: Recording, attempt: Attempted, *, kept: bool) -> None:
     claimed = recording.claimed
-    logger.info(
-        "attempt {attempt} of {message} to {endpoint}: {code} after {milliseconds} ms, {following}",
-        attempt=attempt.id,
-        message=claimed.message_id,
-        endpoint=claimed.endpoint_id,
-        code=attempt.code or attempt.response.decode(errors="replace")[:200],
+    if not kept:
+        following = "superseded, not recorded"
+    elif recording.delay is not None:
+        following = f"next in {recording.delay:.0f} s"
+    else:
+        following = "no more"
+    logger.bind(
+        attempt_id=attempt.id,
+        message_id=claimed.message_id,
+        endpoint_id=claimed.endpoint_id,
+        status_code=attempt.code,
+        reason="" if attempt.code else attempt.response.decode(errors="replace"),
         milliseconds=attempt.milliseconds,
-        following="superseded, not recorded"
-        if not kept
-        else f"next in {recording.delay:.0f} s"
-        if recording.delay is not None
-        else "ended",
-    )
+    ).log("DEBUG" if attempt.status == DELIVERED and kept else "INFO", "attempt: {}", following)

@@ -22,6 +22,7 @@ from app.logs import correlation_id
 # A token of RFC 9110 §5.6.2: visible ASCII without separators, so that it is safe in logs and headers.
 _SANE_ID: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 _CLIENT_LEFT: Final = 499
+_OUR_BUG: Final = 500
 
 LogLevel = Literal["trace", "debug", "info", "warning", "error"]
 # The least status that is logged at each level: successes at debug, refusals at info, failures always.
@@ -65,10 +66,12 @@ class RequestMiddleware:
         except ClientDisconnect:
             status = _CLIENT_LEFT
         except Exception as error:
-            response = response_to(error)
-            # Once a response has begun, ending without its end makes the server close the connection.
+            # Once a response has begun, ending without its end makes the server close the connection. A 500 has been
+            # sent, and its reason logged, by the application's own handler.
             if status == 0:
-                await response(scope, receive, send_with_id)
+                await response_to(error)(scope, receive, send_with_id)
+            elif status != _OUR_BUG:
+                logger.opt(exception=error).error("a response broke off: {}", type(error).__name__)
         if status >= self._least_status:
             _log(scope, status, perf_counter() - started)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from app import ids
 from app.db.base import Window
 from app.errors import ValidationFailed, Violation
 
@@ -48,11 +49,17 @@ class Paging(BaseModel):
     iterator: str | None
     order: Literal["ascending", "descending"] | None
 
-    def window(self, *, ascending: bool) -> Window:
-        """The part of the list that this asks for; `ascending` is the list's own order."""
+    def window(self, *, ascending: bool, ids_of: ids.Prefix | None = None) -> Window:
+        """The part of the list that this asks for; `ascending` is the list's own order.
+
+        `ids_of` is the kind of the list's ids, if it has any; ValidationFailed if the iterator is none of them.
+        """
         cursor, backwards = self.iterator, False
         if cursor is not None and cursor.startswith("-"):
             cursor, backwards = cursor[1:], True
+        if ids_of is not None and cursor and not ids.is_id(cursor, ids_of):
+            text = "The iterator is not one that this list returned; leave it out to begin with the first page."
+            raise ValidationFailed(Violation(("query", "iterator"), text))
         if self.order is not None:
             ascending = self.order == "ascending"
         return Window(self.limit, cursor or None, ascending, backwards)

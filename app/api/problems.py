@@ -103,7 +103,16 @@ def install(app: FastAPI) -> None:
     async def answer(_request: Request, error: Exception) -> Response:
         return response_to(error)
 
-    for kind in (PostriderError, RequestValidationError, HTTPException, DBAPIError, PoolTimeout, *CONNECTION_ERRORS):
+    # Exception: so that the answer to a bug has the shape of all others; it is raised again when it is sent.
+    for kind in (
+        Exception,
+        PostriderError,
+        RequestValidationError,
+        HTTPException,
+        DBAPIError,
+        PoolTimeout,
+        *CONNECTION_ERRORS,
+    ):
         app.add_exception_handler(kind, answer)
 
 

@@ -1,9 +1,9 @@
 """How many requests one endpoint is sent at the same time: as many as it bears, found out by its answers.
 
 It doubles with each round (as many successes as there are slots) until the first sign of trouble, and halves then;
-after that it grows by a sixteenth of what was too much with each round (AIMD, as TCP's congestion control does, RFC
-5681). Answers that take twice as long as they did with fewer slots are a queue at the receiver: then it shrinks towards where
-they did not, without anything having failed.
+after that it grows by a sixteenth of what was too much with each round (AIMD, as TCP's congestion control does,
+RFC 5681). Answers that take twice as long as they did with fewer slots are a queue at the receiver: then it shrinks
+towards where they did not, without anything having failed.
 """
 
 from typing import Final
@@ -11,14 +11,14 @@ from typing import Final
 from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
 
 START: Final = 16
-"""Slots at first. Slow answers alone do not bring it below."""
+"""Slots at first. Slow answers alone do not bring it below, and fewer answers are no measure of slowness."""
 
 _STRAINED: Final = frozenset({429, 502, 503, 504})
 _BROKEN: Final = frozenset({"timeout", "connect", "reset", "sender"})
 _BY_CHANCE: Final = 50
 """One answer in so many may be a sign of trouble without being taken for one, where there are that many slots."""
 _CUT_SECONDS: Final = 1.0
-"""Between two cuts, at least; so that one hiccup is one cut."""
+"""Between two cuts, at least, so that one hiccup is one cut. Trouble in the meantime only takes growth back."""
 _STEPS: Final = 16
 _CALM_ROUNDS: Final = 32
 """Rounds without trouble after which it doubles again: growth reaches what was too much after half as many."""
@@ -26,6 +26,9 @@ _SLOW: Final = 2.0
 _QUICK_SECONDS: Final = 0.1
 """Answers that take no longer are quick, whatever they took before: that may be our own machine's load."""
 _SHRINK: Final = 0.75
+_LEARN: Final = 0.25
+_SETTLED: Final = 1.25
+"""A round lasts so many times as long as what is under way takes: its first answers are all quick ones."""
 
 
 class Concurrency:
@@ -33,12 +36,18 @@ class Concurrency:
 
     __slots__ = (
         "_base",
+        "_began_at",
         "_calm",
         "_ceiling",
         "_cut_at",
+        "_cut_to",
+        "_is_slow",
+        "_lowered_at",
         "_most_at_once",
+        "_pace",
         "_round",
         "_spent",
+        "_spent_squared",
         "_step",
         "_troubles",
         "slots",
@@ -53,12 +62,17 @@ class Concurrency:
             raise ValueError(f"an endpoint needs at least one slot: ceiling {ceiling}, start {start}")
         self._ceiling = ceiling
         self.slots = min(start, ceiling)
-        self._base: float | None = None  # Seconds of the quickest round, on average.
+        self._base: float | None = None  # Seconds that an answer takes where there is no queue.
         self._step = 1
         self._calm = _CALM_ROUNDS
-        self._cut_at = float("-inf")
+        self._cut_at = self._lowered_at = float("-inf")
+        self._cut_to = 1
+        self._is_slow = False
+        self._pace = 0.0
+        self._began_at: float | None = None
         self._round = 0
         self._spent = 0.0
+        self._spent_squared = 0.0
         self._troubles = 0
         self._most_at_once = 0
 
@@ -67,47 +81,67 @@ class Concurrency:
         self._most_at_once = max(self._most_at_once, in_flight)
         seconds = outcome.milliseconds / 1000
         if isinstance(outcome, Delivered):
+            if self._began_at is None:
+                self._began_at = now - seconds
             self._round += 1
             self._spent += seconds
-            if self._round >= self.slots:
-                self._end_round(self._spent / self._round)
+            self._spent_squared += seconds * seconds
+            # What those take that are under way at a time: more than the mean, because the quick ones end sooner.
+            pace = self._spent_squared / self._spent if self._spent else 0.0
+            if self._round >= self.slots and now - self._began_at >= _SETTLED * max(pace, self._pace):
+                self._pace = pace
+                self._end_round(self._spent / self._round, now)
         elif _is_trouble(outcome):
             self._trouble(now, seconds)
 
     def _trouble(self, now: float, seconds: float) -> None:
-        # What began before the last cut tells about the slots that there were.
-        if now - seconds < self._cut_at or now < self._cut_at + _CUT_SECONDS:
+        # What began before the slots became fewer tells about those that there were.
+        if now - seconds < self._lowered_at:
             return
         self._troubles += 1
-        if self._troubles > self.slots // _BY_CHANCE:
+        if self._troubles <= self.slots // _BY_CHANCE:
+            return
+        self._lowered_at = now
+        if now >= self._cut_at + _CUT_SECONDS:
             self._cut_at = now
             self._strain()
-            self.slots = max(1, self.slots // 2)
-            self._begin_round()
+            self.slots = self._cut_to = max(1, self.slots // 2)
+        else:
+            self._calm = 0
+            self.slots = min(self.slots, max(self._cut_to, self.slots - self._step))
+        self._begin_round(now)
 
-    def _end_round(self, mean: float) -> None:
-        if self._base is None or mean < self._base:
-            self._base = mean
-        if mean > max(_SLOW * self._base, _QUICK_SECONDS):
-            self._strain()
-            if self.slots > START:
-                self.slots = max(START, int(self.slots * max(_SHRINK, _SLOW * self._base / mean)))
-            else:
-                # With so few it is no queue of ours: this is how long it takes by now.
-                self._base = mean
+    def _end_round(self, mean: float, now: float) -> None:
+        slowness = self._compare(mean) if self._round >= START else 0.0
+        was_slow, self._is_slow = self._is_slow, slowness > 1
+        if self._is_slow:
+            if was_slow:  # Once may be chance: what took longest was in one round.
+                self._strain()
+                self.slots = max(START, int(self.slots * max(_SHRINK, 1 / slowness)))
         elif self._most_at_once >= self.slots:
             growth = self.slots if self._calm >= _CALM_ROUNDS else self._step
             self.slots = min(self._ceiling, self.slots + growth)
             self._calm += 1
-        self._begin_round()
+        self._begin_round(now)
+
+    def _compare(self, mean: float) -> float:
+        """The mean of a round as a share of what is slow, judged by the rounds before."""
+        if self._base is None or self.slots <= START:
+            # With so few it is no queue of ours: this is how long it takes by now.
+            self._base = mean
+        elif mean < self._base:
+            self._base += (mean - self._base) * _LEARN
+        return mean / max(_SLOW * self._base, _QUICK_SECONDS)
 
     def _strain(self) -> None:
         self._step = max(1, self.slots // _STEPS)
         self._calm = 0
 
-    def _begin_round(self) -> None:
+    def _begin_round(self, now: float) -> None:
+        self._began_at = now
         self._round = 0
         self._spent = 0.0
+        self._spent_squared = 0.0
         self._troubles = 0
         self._most_at_once = 0
 

@@ -2,10 +2,10 @@
 
 This is GCRA (the generic cell rate algorithm, ITU-T I.371) with an interval a little longer than the rate asks for, in
 whole nanoseconds. If `_due` is when the next send is due, a send is allowed from EARLY before that and moves `_due` on
-by one interval, so that any n sends span at least (n - 1) intervals less EARLY. With the interval 1.02 / rate and EARLY
-0.02 s, a window of s seconds holds at most (s + 0.02) * rate / 1.02 sends, rounded down, and one: never above
-10 * rate in 10 seconds, nor above rate + 1 in one. What is left of the 2 % is for the network: the 10-second limit holds
-at the receiver too if what is sent takes up to 0.1 s more or less time to arrive.
+by one interval, so that any n sends span at least (n - 1) intervals less EARLY. With the interval 1.02 / rate and
+EARLY 0.02 s, a window of s seconds holds at most (s + 0.02) * rate / 1.02 sends, rounded down, and one: never above
+10 * rate in 10 seconds, nor above rate + 1 in one. What is left of the 2 % is for the network: the 10-second limit
+holds at the receiver too as long as the times that requests take to arrive differ by no more than 0.1 s.
 """
 
 from collections.abc import Iterable

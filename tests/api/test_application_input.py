@@ -104,3 +104,16 @@ async def test_without_a_good_token_nothing_is_answered_or_written(
         answer = await anonymous.request(method, path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "authentication_failed")
     assert await names(client) == []
+
+
+async def test_a_body_is_read_as_json_whatever_its_content_type_says(client: httpx.AsyncClient) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    created = await client.post("/app", content=b'{"name": "from curl -d"}', headers=headers)
+    assert (created.status_code, created.json()["name"]) == (201, "from curl -d")
+
+
+@pytest.mark.parametrize("iterator", ["junk", "-junk", "ep_2ONfBCHf5wcUPzFnP9mW8mCqPPa"])
+async def test_an_iterator_of_another_list_is_refused(client: httpx.AsyncClient, iterator: str) -> None:
+    refused = await client.get("/app", params={"iterator": iterator})
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["loc"] == ["query", "iterator"]

@@ -59,3 +59,14 @@ async def test_a_list_is_described_with_its_items(document: Json) -> None:
     page = document["components"]["schemas"]["ListOut_ApplicationOut_"]
     assert set(page["properties"]) == {"data", "iterator", "prevIterator", "done"}
     assert page["properties"]["data"]["items"] == {"$ref": "#/components/schemas/ApplicationOut"}
+
+
+async def test_the_documentation_says_which_operations_want_a_token(anonymous: httpx.AsyncClient) -> None:
+    document = (await anonymous.get("http://postrider.test/openapi.json")).json()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert document["security"] == [{"token": []}]
+    assert document["paths"]["/api/v1/health"]["get"]["security"] == []
+    assert "security" not in document["paths"]["/api/v1/app"]["get"]
+    assert (await anonymous.get("/openapi.json")).json() == document
+    root = await anonymous.get("http://postrider.test/")
+    assert (root.status_code, root.headers["location"]) == (307, "/docs")

@@ -24,17 +24,17 @@ async def shards_owned(installation: Installation) -> int:
     return owned
 
 
-async def pid_of_owner(installation: Installation) -> int:
-    """The process that owns a shard, as its lease names it."""
+async def pid_of_owner(installation: Installation) -> int | None:
+    """The process that owns a shard, as its lease names it; None if nobody does."""
     connection = await asyncpg.connect(installation.dsn)
     try:
         owner = await connection.fetchval("SELECT owner FROM shards WHERE owner IS NOT NULL AND leased_until > now()")
     finally:
         await connection.close()
-    return int(str(owner).split(":")[1])
+    return int(owner.split(":")[1]) if owner else None
 
 
-def owner_of(workers: list[Process], pid: int) -> tuple[Process, Process]:
+def owner_of(workers: list[Process], pid: int | None) -> tuple[Process, Process]:
     """The worker with that pid, and the other one."""
     first, second = workers
     return (first, second) if first.popen.pid == pid else (second, first)
@@ -84,10 +84,13 @@ async def test_another_worker_takes_over_when_the_lease_of_a_killed_one_ends(
     run.receiver.answer = lambda _: Answer(after=0.05)
     publishing = asyncio.create_task(run.publish(600))
     await run.until_acknowledged(300)
-    owner, _ = owner_of(installation.workers, await pid_of_owner(installation))
+    owner, other = owner_of(installation.workers, await pid_of_owner(installation))
     owner.kill()
+    async with asyncio.timeout(LEASE_SECONDS + 2):
+        while await pid_of_owner(installation) != other.popen.pid:
+            await asyncio.sleep(0.05)
     await publishing
-    await run.settle(LEASE_SECONDS + 2)
+    await run.settle()
     assert run.duplicates <= MOST_IN_FLIGHT
 
 

@@ -29,7 +29,7 @@ class ApplicationService:
 
     async def page(self, organization_id: str, paging: Paging) -> ListOut[ApplicationOut]:
         """The organization's applications, oldest first unless asked otherwise."""
-        page = await self._applications.page(organization_id, paging.window(ascending=True))
+        page = await self._applications.page(organization_id, paging.window(ascending=True, ids_of="app"))
         return list_out(page.rows, page.done, key=lambda row: row.id, item=application_out)
 
     async def create(

@@ -112,7 +112,9 @@ class AttemptService:
     async def endpoints_of(self, app: ApplicationRow, message: str, paging: Paging) -> ListOut[MessageEndpointOut]:
         """Endpoints at which a message was tried or is due, newest first, and how far it is there."""
         found = await self._message(app, message)
-        rows, done = await self._deliveries.page_of_message(app.id, found.id, paging.window(ascending=False))
+        rows, done = await self._deliveries.page_of_message(
+            app.id, found.id, paging.window(ascending=False, ids_of="ep")
+        )
         return list_out(rows, done, key=lambda standing: standing[0].id, item=_message_endpoint_out)
 
     async def resend(self, app: ApplicationRow, message: str, endpoint: str) -> int:

@@ -61,7 +61,7 @@ class EndpointService:
 
     async def page(self, app: ApplicationRow, paging: Paging) -> ListOut[EndpointOut]:
         """The application's endpoints, newest first unless asked otherwise."""
-        page = await self._endpoints.page(app.id, paging.window(ascending=False))
+        page = await self._endpoints.page(app.id, paging.window(ascending=False, ids_of="ep"))
         return list_out(page.rows, page.done, key=lambda row: row.id, item=_out)
 
     async def get(self, app: ApplicationRow, reference: str) -> EndpointOut:

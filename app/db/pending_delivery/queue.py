@@ -68,6 +68,8 @@ WITH input AS (
     SELECT message_id, endpoint_id, application_id, state, (attempt_id IS NOT NULL)::integer FROM kept
     ON CONFLICT (message_id, endpoint_id) DO UPDATE
         SET state = excluded.state, attempts = d.attempts + excluded.attempts, updated_at = now()
+        -- One that ended before, and was queued again by a resend, keeps its outcome if that is canceled.
+        WHERE excluded.state <> 4 OR d.state = 1
 )
 SELECT message_id, endpoint_id FROM kept
 """
