@@ -1,3 +1,3 @@
-"""Postrider: a self-hosted webhook gateway, both directions."""
+"""Postrider: a self-hosted webhook gateway."""
 
 __version__ = "0.1.0"

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from loguru import logger
 
-from app import __version__, garbage, logs
+from app import __version__, environment, garbage, logs
 from app.api import problems
 from app.api.api import router
 from app.api.gateway import Gateway
@@ -13,6 +14,7 @@ from app.api.health.service import HealthService
 from app.api.message.service import MessageService
 from app.broker import celery_app
 from app.db.message.publish import Publishing
+from app.db.preflight import require_ready
 from app.db.session import Database
 from app.doorbell import Doorbell
 from app.sealing import Sealer
@@ -26,11 +28,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or process_settings()
     assert settings.jwt_secret is not None
     logs.configure(settings, "api")
+    environment.report(settings, logger.warning)
     app = Gateway(
         settings,
         title="Postrider",
         version=__version__,
-        summary="A webhook gateway, both directions, that speaks the Svix API.",
+        summary="A webhook gateway that speaks the Svix API: it sends webhooks.",
         lifespan=_lifespan,
         redirect_slashes=False,
         openapi_url="/openapi.json",
@@ -49,6 +52,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(app.state.settings)
     await database.open()
+    try:
+        await require_ready(database.pool, app.state.sealer)
+    except BaseException:
+        await database.close()
+        raise
     doorbell = Doorbell(celery_app(app.state.settings))
     app.state.database = database
     app.state.doorbell = doorbell

@@ -10,6 +10,7 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -109,7 +110,20 @@ class Settings(BaseSettings):
         le=300,
     )
     worker_max_tasks: int = _setting(
-        "WORKER_MAX_TASKS", 500, "Most deliveries in flight in one worker process.", "WORKER_MAX_TASKS", ge=1, le=20_000
+        "WORKER_MAX_TASKS",
+        2000,
+        "Most deliveries in flight in one worker process; one endpoint gets at most half of them.",
+        "WORKER_MAX_TASKS",
+        ge=1,
+        le=20_000,
+    )
+    endpoint_failure_disable_after: int = _setting(
+        "ENDPOINT_FAILURE_DISABLE_AFTER",
+        120,
+        "Hours of steady failure after which an endpoint is disabled.",
+        "ENDPOINT_FAILURE_DISABLE_AFTER",
+        ge=1,
+        le=8760,
     )
     whitelist_subnets: Annotated[tuple[Network, ...] | None, NoDecode] = _setting(
         "WHITELIST_SUBNETS",
@@ -144,7 +158,7 @@ class Settings(BaseSettings):
         "LOG_FORMAT",
     )
 
-    @field_validator("db_dsn", "db_read_dsn", "redis_dsn", "jwt_secret", "main_secret", mode="before")
+    @field_validator("db_dsn", "db_read_dsn", "redis_dsn", "jwt_secret", "main_secret", "app_portal_url", mode="before")
     @classmethod
     def _blank_is_missing(cls, value: object) -> object:
         """A variable that is set to nothing, as templates of environments leave it, is one that is not set."""
@@ -168,17 +182,28 @@ class Settings(BaseSettings):
             raise ValueError("it must begin with redis:// or rediss://")
         return value
 
+    @field_validator("app_portal_url")
+    @classmethod
+    def _check_portal(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://unset")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("it must be a URL that begins with http:// or https://")
+        return value
+
     @field_validator("retry_schedule", mode="before")
     @classmethod
     def _parse_schedule(cls, value: object) -> object:
         """Accepts `[5, 300]` as Svix writes it, and `5,300`."""
         if not isinstance(value, str):
             return value
-        parts = value.strip().removeprefix("[").removesuffix("]").split(",")
+        text = value.strip()
         try:
+            if text.startswith("[") != text.endswith("]"):
+                raise ValueError("unbalanced")
+            parts = text.removeprefix("[").removesuffix("]").split(",")
             return tuple(int(part) for part in parts if part.strip())
         except ValueError:
-            raise ValueError("it must be whole seconds, like 5,300,1800") from None
+            raise ValueError("it must be whole seconds, like 5,300,1800 or [5,300,1800]") from None
 
     @field_validator("retry_schedule")
     @classmethod

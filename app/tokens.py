@@ -3,12 +3,14 @@
 An organization's token has `sub: "org_…"`; an application portal's has `sub: "app_…"` and `org: "org_…"`.
 """
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import jwt
 from cachetools import LRUCache
+from jwt.warnings import InsecureKeyLengthWarning
 
 from app import clock, ids
 from app.errors import AuthenticationFailed
@@ -17,6 +19,9 @@ Algorithm = Literal["HS256", "HS384", "HS512"]
 ISSUER: Final = "svix-server"
 _TEN_YEARS: Final = 10 * 365 * 86400
 _FOUR_WEEKS: Final = 28 * 86400
+
+# app/environment.py says it in a line of ours, when a process starts.
+warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,20 @@ CREATE TABLE public.deliveries_default (
 
 
 --
+-- Name: endpoint_health; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.endpoint_health (
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    opened_at timestamp with time zone,
+    first_failure_at timestamp with time zone,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    paused_until timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
 -- Name: endpoints; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -253,6 +267,17 @@ CREATE TABLE public.idempotency_keys (
     request_hash bytea NOT NULL,
     message_id text NOT NULL COLLATE pg_catalog."C",
     created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: installation; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    sealed bytea NOT NULL,
+    CONSTRAINT installation_only_row_check CHECK (only_row)
 );
 
 
@@ -410,6 +435,14 @@ ALTER TABLE ONLY public.deliveries_default
 
 
 --
+-- Name: endpoint_health endpoint_health_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.endpoint_health
+    ADD CONSTRAINT endpoint_health_pkey PRIMARY KEY (endpoint_id);
+
+
+--
 -- Name: endpoints endpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -431,6 +464,14 @@ ALTER TABLE ONLY public.event_types
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (organization_id, key);
+
+
+--
+-- Name: installation installation_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
 
 --
@@ -645,6 +686,14 @@ ALTER TABLE ONLY public.applications
 
 
 --
+-- Name: endpoint_health endpoint_health_endpoint_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.endpoint_health
+    ADD CONSTRAINT endpoint_health_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.endpoints(id) ON DELETE CASCADE;
+
+
+--
 -- Name: endpoints endpoints_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -674,4 +723,6 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0001'),
     ('0002'),
     ('0003'),
-    ('0004');
+    ('0004'),
+    ('0005'),
+    ('0006');

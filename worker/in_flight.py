@@ -1,31 +1,37 @@
-"""What one worker process is sending at this moment: how much in all, for each endpoint and of each shard."""
+"""What one worker process is sending at this moment: how much in all, and of each shard."""
 
 import asyncio
 from collections import Counter
+from typing import Final
 
 from app.db.pending_delivery.queue import Claimed, Key
 
+# Payloads in flight are held in memory: so many bytes, and what comes until their size is known.
+_MOST_BYTES: Final = 64 * 2**20
+_LEARN: Final = 0.05
+
 
 class InFlight:
-    """The claimed deliveries that have not ended. At most `most` of them, and `most_per_endpoint` to one endpoint."""
+    """The claimed deliveries that have not ended. At most `most` of them."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        # An endpoint that does not answer takes a quarter of the room, and no more.
-        self.most_per_endpoint = max(1, most // 4)
-        self._keys: set[Key] = set()
+        self._sizes: dict[Key, int] = {}
+        self._bytes = 0
+        self._usual_size = 1024.0
         # Ended since the current reading began: its snapshot may still show them as due.
         self._just_ended: set[Key] = set()
-        self._of_endpoint: Counter[str] = Counter()
         self._of_shard: Counter[int] = Counter()
         self._room = asyncio.Event()
 
+    def __len__(self) -> int:
+        return len(self._sizes)
+
     @property
     def room(self) -> int:
-        return self.most - len(self._keys)
-
-    def of_endpoint(self, endpoint_id: str) -> int:
-        return self._of_endpoint[endpoint_id]
+        """How many may start, by their number and by the bytes that they will probably have."""
+        by_size = int((_MOST_BYTES - self._bytes) / self._usual_size)
+        return min(self.most - len(self._sizes), by_size if self._sizes else max(by_size, 1))
 
     def of_shard(self, shard: int) -> int:
         """Also what was started before the shard was lost and acquired again."""
@@ -46,19 +52,21 @@ class InFlight:
 
     def is_new(self, row: Claimed) -> bool:
         """Whether a row that was read is due, as far as this process knows."""
-        return row.key not in self._keys and row.key not in self._just_ended
+        return row.key not in self._sizes and row.key not in self._just_ended
 
     def start(self, row: Claimed) -> None:
-        self._keys.add(row.key)
-        self._of_endpoint[row.endpoint_id] += 1
+        self._sizes[row.key] = 0
         self._of_shard[row.shard] += 1
 
+    def weigh(self, row: Claimed, size: int) -> None:
+        """Its payload is in memory now."""
+        self._sizes[row.key] = size
+        self._bytes += size
+        self._usual_size += (max(size, 1) - self._usual_size) * _LEARN
+
     def finish(self, row: Claimed) -> None:
-        self._keys.remove(row.key)
+        self._bytes -= self._sizes.pop(row.key)
         self._just_ended.add(row.key)
         self._of_shard[row.shard] -= 1
-        self._of_endpoint[row.endpoint_id] -= 1
-        if not self._of_endpoint[row.endpoint_id]:
-            del self._of_endpoint[row.endpoint_id]
-        if len(self._keys) <= self.most * 3 // 4:
+        if len(self._sizes) <= self.most * 3 // 4 and self.room > 0:
             self._room.set()

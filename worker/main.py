@@ -1,11 +1,14 @@
 """The Celery application of workers and beat: `celery -A worker.main worker`, `celery -A worker.main beat`."""
 
 import sys
+import warnings
 from typing import Any
 
-from celery.signals import setup_logging
+from celery.exceptions import CPendingDeprecationWarning
+from celery.signals import celeryd_after_setup, setup_logging
+from loguru import logger
 
-from app import logs
+from app import environment, logs
 from app.broker import celery_app
 from app.settings import settings
 from worker.runtime import DeliveryStep
@@ -30,3 +33,10 @@ app.steps["worker"].add(DeliveryStep)
 @setup_logging.connect
 def _configure_logs(**_: Any) -> None:
     logs.configure(settings(), "beat" if "beat" in sys.argv else "worker")
+    environment.report(settings(), logger.warning)
+
+
+@celeryd_after_setup.connect
+def _quieten(**_: Any) -> None:
+    """Celery, which has just asked for all of its warnings, would announce a default that we do not leave to it."""
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

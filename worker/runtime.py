@@ -5,6 +5,7 @@ Celery has no asyncio of its own; the loop runs beside its pool, so that deliver
 
 import asyncio
 import os
+import resource
 import socket
 import threading
 from collections.abc import Coroutine, Iterable
@@ -21,15 +22,19 @@ from celery.worker import state
 from loguru import logger
 
 from app import garbage
+from app.db.endpoint_health.table import EndpointHealthTable
 from app.db.partition.table import ensure_partitions
 from app.db.pending_delivery.queue import DeliveryQueue
+from app.db.preflight import NotMigrated, require_ready
 from app.db.session import Database
 from app.db.shard.table import ShardLeases
+from app.delivery.breaker import BreakerPolicy
 from app.delivery.client import DeliveryClient
 from app.delivery.guard import Guard
 from app.sealing import Sealer
 from app.settings import Settings, settings
 from worker.drain import Drain
+from worker.lanes import Lanes
 from worker.patience import DATABASE_ERRORS
 from worker.receivers import Receivers
 from worker.sender import Sender
@@ -60,6 +65,9 @@ class Runtime:
         self._thread = threading.Thread(target=self._main, name="delivery", daemon=True)
 
     def start(self) -> None:
+        # A connection is a file descriptor, and the usual limit of 1,024 is one for the programs of the eighties.
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         Runtime.current = self
         self._thread.start()
 
@@ -107,7 +115,7 @@ class Runtime:
             return
         stopping = asyncio.create_task(self._stop.wait())
         database = Database(self._settings)
-        opening = asyncio.create_task(_open(database))
+        opening = asyncio.create_task(_open(database, Sealer(self._settings.main_secrets)))
         try:
             await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if opening.done() and not self._stopped:
@@ -121,12 +129,21 @@ class Runtime:
 
     async def _deliver(self, database: Database, stopping: asyncio.Task[bool]) -> None:
         guard = Guard(self._settings.allowed_networks)
-        client = DeliveryClient(guard, verify_tls=not self._settings.dangerous_disable_tls_verification)
+        most = self._settings.worker_max_tasks
+        client = DeliveryClient(
+            guard,
+            verify_tls=not self._settings.dangerous_disable_tls_verification,
+            max_connections_per_host=most,
+        )
         queue = DeliveryQueue(database.pool)
         leases = ShardLeases(database.pool, f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}")
         receivers = Receivers(database.pool, Sealer(self._settings.main_secrets))
         sender = Sender(database.pool, queue, client, self._settings)
-        self._drain = Drain(queue, leases, receivers, sender, self._settings.worker_max_tasks)
+        disable_after = self._settings.endpoint_failure_disable_after * 3600.0
+        lanes = Lanes(
+            EndpointHealthTable(database.pool), BreakerPolicy(disable_after=disable_after), ceiling=max(1, most // 2)
+        )
+        self._drain = Drain(queue, leases, receivers, lanes, sender, most)
         health_file = os.environ.get("POSTRIDER_HEALTH_FILE")
         draining = asyncio.create_task(self._drain.run())
         sweeping = asyncio.create_task(sweep(self._drain, leases, Path(health_file) if health_file else None))
@@ -141,10 +158,15 @@ class Runtime:
             task.result()  # Raises what ended it.
 
 
-async def _open(database: Database) -> None:
-    """Connect, and see to the partitions, however long the database takes to be there and migrated."""
-    waiting = backoff.on_exception(backoff.expo, DATABASE_ERRORS, max_value=5, on_backoff=_log_wait)
+async def _open(database: Database, sealer: Sealer) -> None:
+    """Connect, and see to the partitions, however long the database takes to be there and migrated.
+
+    WrongMainSecret if the database's secrets cannot be opened.
+    """
+    errors = (*DATABASE_ERRORS, NotMigrated)
+    waiting = backoff.on_exception(backoff.expo, errors, max_value=5, on_backoff=_log_wait)
     await waiting(database.open)()
+    await waiting(require_ready)(database.pool, sealer)
     await waiting(ensure_partitions)(database.pool)
 
 

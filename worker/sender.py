@@ -1,5 +1,6 @@
 """Hop 5, the second half: one claimed delivery is signed, sent, decided on and recorded."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from functools import partial
@@ -8,16 +9,17 @@ from typing import Final, assert_never
 import asyncpg
 from loguru import logger
 
-from app import clock, ids
+from app import clock
 from app.db.endpoint.sending import disable
 from app.db.group_commit import GroupCommit
 from app.db.pending_delivery.queue import Attempted, Claimed, DeliveryQueue, Recording
 from app.delivery import signing
+from app.delivery.breaker import Change
 from app.delivery.client import DeliveryClient
 from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
 from app.delivery.retry import Done, GiveUp, RetryIn, decide
 from app.settings import Settings
-from worker.patience import until_done
+from worker.patience import DATABASE_ERRORS, PAUSE_SECONDS, until_done
 from worker.receivers import Receiver
 
 DELIVERED: Final = 0
@@ -25,6 +27,9 @@ DUE: Final = 1
 FAILED: Final = 2
 CANCELED: Final = 4
 
+
+# The receiver has its answer: an outcome may wait for others, and share their commit.
+_GATHER_SECONDS: Final = 0.004
 
 # Whether a recording was kept, or had been superseded; or why Postgres will never take it.
 _Kept = bool | Exception
@@ -43,17 +48,24 @@ class Sender:
         # A line for each delivery that succeeds costs more than the delivery.
         self._verbose = settings.log_level in {"trace", "debug"}
         self._rng = random.Random()
-        self._records: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
+        self._records: GroupCommit[Recording, _Kept] = GroupCommit(self._record, gather=_GATHER_SECONDS)
 
-    async def deliver(self, claimed: Claimed, payload: bytes | None, receiver: Receiver | None) -> None:
-        """Make one attempt and record it. A delivery whose endpoint or payload is gone is canceled instead."""
-        if claimed.canceled or payload is None or receiver is None:
-            await self._keep(Recording(claimed, CANCELED, None, None))
-            return
-        attempt_id = ids.new_id("atmpt")
-        outcome = await self._send(claimed, payload, receiver)
+    async def cancel(self, claimed: Claimed) -> None:
+        """End a delivery whose endpoint or payload is gone."""
+        await self._keep(Recording(claimed, CANCELED, None, None))
+
+    async def postpone(self, claimed: Claimed) -> None:
+        """It may have been sent, and nothing says so: not again at once, and again, and again."""
+        try:
+            await self._queue.postpone(claimed)
+        except DATABASE_ERRORS as error:
+            logger.warning("{} could not be put off: {}: {}", claimed.message_id, type(error).__name__, error)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def record(self, claimed: Claimed, attempt_id: str, url: str, outcome: Outcome) -> None:
+        """Decide what follows from an attempt, and keep both."""
         decision = decide(outcome, tries_made=claimed.tries + 1, schedule=self._schedule, rng=self._rng)
-        attempt = _attempted(attempt_id, receiver.url, outcome)
+        attempt = _attempted(attempt_id, url, outcome)
         match decision:
             case Done():
                 recording = Recording(claimed, DELIVERED, None, attempt)
@@ -62,15 +74,31 @@ class Sender:
             case GiveUp(disable_endpoint=disable_endpoint):
                 recording = Recording(claimed, FAILED, None, attempt)
                 if disable_endpoint:
-                    disabling = partial(disable, self._pool, claimed.endpoint_id)
-                    await until_done(f"the end of {claimed.endpoint_id} waits", disabling)
+                    await self._disable(claimed.endpoint_id)
             case _:
                 assert_never(decision)
         kept = await self._keep(recording)
         if attempt.status != DELIVERED or not kept or self._verbose:
             _log(recording, attempt, kept=kept)
 
-    async def _send(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
+    async def heed(self, endpoint_id: str, change: Change) -> None:
+        """Act on what has changed about an endpoint by an outcome."""
+        match change:
+            case "opened":
+                logger.warning("{} fails steadily: from now on it gets a probe now and then", endpoint_id)
+            case "closed":
+                logger.info("{} answers again", endpoint_id)
+            case "disable":
+                logger.warning("{} has failed for too long and is disabled", endpoint_id)
+                await self._disable(endpoint_id)
+            case _:
+                assert_never(change)
+
+    async def _disable(self, endpoint_id: str) -> None:
+        await until_done(f"the end of {endpoint_id} waits", partial(disable, self._pool, endpoint_id))
+
+    async def send(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
+        """Make one attempt."""
         if isinstance(receiver.target, str):
             return Blocked("url", receiver.target, 0)
         now = clock.unix()

@@ -1,6 +1,7 @@
 """What `postrider up` shows: one line per step while it starts, then its children's lines."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -8,8 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, TextIO
 
+import orjson
+
+from app import clock
+
 _COLOURS: Final = {"api": "36", "worker": "35", "beat": "33"}
 _WIDTH: Final = 7
+# The beginning of a line of app/logs.py.
+_LOGGED: Final = re.compile(r"(?P<head>\d{4}-\d\d-\d\d \S+ [A-Z]+ +)(?P<process>\w+) ")
 
 
 class Console:
@@ -20,8 +27,8 @@ class Console:
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
-        # Off when children log JSON, which a name before it would spoil; their lines name the process themselves.
-        self.names_children = True
+        # Children log JSON, which a name before it would spoil; what is not JSON in their output is wrapped.
+        self.children_log_json = False
         self.is_terminal = out.isatty() and os.environ.get("TERM") != "dumb"
         self._coloured = self.is_terminal and not os.environ.get("NO_COLOR")
         self._lock = threading.RLock()
@@ -58,9 +65,20 @@ class Console:
                 self._write(f"{text}\n")
 
     def child_line(self, name: str, text: str) -> None:
-        """A line of a child's output, with the child's name before it unless that is switched off."""
-        label = f"{self._paint(name.ljust(_WIDTH), _COLOURS.get(name, '34'))}| " if self.names_children else ""
-        self.line(f"{label}{text}")
+        """A line of a child's output, with the child's name once."""
+        if not text:
+            return
+        if not self.children_log_json:
+            label = self._paint(name.ljust(_WIDTH), _COLOURS.get(name, "34"))
+            logged = _LOGGED.match(text)
+            if logged and logged["process"] == name:
+                text = logged["head"] + text[logged.end() :]
+            self.line(f"{label}| {text}")
+        elif text.startswith("{"):
+            self.line(text)
+        else:
+            fields = {"process": name, "time": clock.now().isoformat(timespec="milliseconds"), "message": text}
+            self.line(orjson.dumps(fields).decode())
 
     def warn(self, text: str) -> None:
         self.line(self._paint(f"  ! {text}", "33"))

@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from app import ids, tokens
+from app import __version__, environment, ids, tokens
 from app.cli.commands import api_command, beat_command, worker_command
 from app.cli.process import CannotRun
+from app.sealing import Sealer
 from app.settings import Settings, SettingsError, load
 from app.settings import settings as process_settings
 
@@ -25,7 +25,7 @@ command = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="A self-hosted webhook gateway, both directions, that speaks the Svix API.",
+    help="A self-hosted webhook gateway that speaks the Svix API: it sends webhooks.",
     epilog=_EXIT_CODES,
 )
 
@@ -33,6 +33,21 @@ command = typer.Typer(
 def main() -> None:
     """The entry point of the package."""
     command()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"postrider {__version__}")
+        raise typer.Exit
+
+
+@command.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
 
 
 def _one_line_errors(run: Callable[..., None]) -> Callable[..., None]:
@@ -43,6 +58,9 @@ def _one_line_errors(run: Callable[..., None]) -> Callable[..., None]:
         try:
             run(*args, **kwargs)
         except SettingsError as error:
+            # What is missing may be there, misspelled.
+            for line in environment.unknown_names():
+                typer.echo(f"postrider: {line}", err=True)
             _fail(str(error), 78)
         except CannotRun as error:
             _fail(str(error), error.code)
@@ -76,7 +94,7 @@ def up() -> None:
 @_one_line_errors
 def api() -> None:
     """Run the API: uvicorn --factory app.main:create_app."""
-    settings = process_settings()
+    settings = _ready_settings()
     _become(api_command(settings.host, settings.port))
 
 
@@ -84,7 +102,7 @@ def api() -> None:
 @_one_line_errors
 def worker() -> None:
     """Run the worker, which delivers messages: celery -A worker.main worker."""
-    process_settings()
+    _ready_settings()
     _become(worker_command())
 
 
@@ -92,7 +110,7 @@ def worker() -> None:
 @_one_line_errors
 def beat() -> None:
     """Run beat, which starts regular chores; one is enough: celery -A worker.main beat."""
-    process_settings()
+    _ready_settings()
     # A predictable name in a shared folder could be planted by another user; beat unpickles what it finds.
     _become(beat_command(Path(tempfile.mkdtemp(prefix="postrider-beat-")) / "schedule"))
 
@@ -122,11 +140,10 @@ def token(
 ) -> None:
     """Print an API token, valid for ten years, and nothing else.
 
-    Signed with POSTRIDER_JWT_SECRET if it is set, otherwise with the secret that `postrider up` keeps.
+    Signed with POSTRIDER_JWT_SECRET if it is set, otherwise with the secret that `postrider up` keeps in
+    POSTRIDER_DATA_DIR (.postrider); one that is missing there is made.
     """
     settings = load()
-    # Whose secret is short has decided so; the API warns, and this output is for pipes.
-    warnings.filterwarnings("ignore", message=".*HMAC key.*")
     try:
         issued = tokens.issue(
             _jwt_secret(settings), settings.jwt_algorithm, organization or ids.DEFAULT_ORGANIZATION_ID
@@ -141,7 +158,26 @@ def _jwt_secret(settings: Settings) -> str:
         return settings.jwt_secret.get_secret_value()
     from app.cli.secret_file import kept_secrets
 
-    return kept_secrets(settings.data_dir.absolute()).jwt
+    data = settings.data_dir.absolute()
+
+    def say_made() -> None:
+        typer.echo(
+            f"postrider: made new secrets in {data}; `make run` with the same POSTRIDER_DATA_DIR will use them, "
+            "a server that runs with other secrets refuses this token",
+            err=True,
+        )
+
+    return kept_secrets(data, say_made).jwt
+
+
+def _ready_settings() -> Settings:
+    """The settings of a process whose database is ready for it. SettingsError or CannotRun if it cannot be started."""
+    from app.cli.database import require_ready
+
+    settings = process_settings()
+    assert settings.db_dsn is not None
+    require_ready(settings.db_dsn, Sealer(settings.main_secrets))
+    return settings
 
 
 def _become(words: list[str]) -> NoReturn:

@@ -7,16 +7,12 @@ import subprocess
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import asyncpg
-
+from app.cli.database import refusals_explained
 from app.cli.process import CannotRun, spawn
 from app.db.migration_lock import migration_turn
-
-MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "db" / "migrations"
-TEMPORARY: Final = 75  # EX_TEMPFAIL of sysexits(3): try again later
+from app.db.preflight import MIGRATIONS
 
 
 class MigrationFailed(CannotRun):
@@ -55,20 +51,8 @@ def migrate(dsn: str, say: Callable[[str], None]) -> None:
 
     CannotRun (code 75) if the server cannot be reached, MigrationFailed if a migration fails.
     """
-    try:
+    with refusals_explained():
         asyncio.run(_migrate(dsn.replace("postgresql+asyncpg://", "postgresql://", 1), say))
-    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
-        raise CannotRun(
-            f"Postgres cannot be reached ({error or type(error).__name__}): "
-            "start it, or correct POSTRIDER_DB_DSN, and try again",
-            code=TEMPORARY,
-        ) from None
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError) as error:
-        raise CannotRun(
-            f"Postgres refuses this login ({error}): correct POSTRIDER_DB_DSN, or grant the right"
-        ) from None
-    except (asyncpg.ClientConfigurationError, ValueError) as error:
-        raise CannotRun(f"POSTRIDER_DB_DSN cannot be understood ({error}): see `postrider migrate --help`") from None
 
 
 async def _migrate(dsn: str, say: Callable[[str], None]) -> None:

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from app.cli.embedded import EmbeddedPostgres, binaries
-from app.cli.migrations import MIGRATIONS, dbmate_binary, dbmate_url, run_dbmate
+from app.cli.migrations import dbmate_binary, dbmate_url, run_dbmate
+from app.db.preflight import MIGRATIONS
 
 # pg_dump 18 wraps its output in these psql commands, with a new random word each time.
 _RANDOM_LINES = re.compile(r"^\\(un)?restrict .*\n", re.MULTILINE)

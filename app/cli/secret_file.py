@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +17,15 @@ class Secrets:
     main: str
 
 
-def kept_secrets(data: Path) -> Secrets:
-    """The data folder's secrets, made at the first call, by whichever process is first.
+def kept_secrets(data: Path, made: Callable[[], None] = lambda: None) -> Secrets:
+    """The data folder's secrets, made at the first call, by whichever process is first, which then calls `made`.
 
     CannotRun if the folder cannot be written, or if the file is damaged.
     """
     path = data / "secrets.env"
     try:
-        if not path.exists():
-            _create(path)
+        if not path.exists() and _create(path):
+            made()
         text = path.read_text()
     except OSError as error:
         raise CannotRun(
@@ -41,7 +42,8 @@ def kept_secrets(data: Path) -> Secrets:
     return Secrets(jwt, main)
 
 
-def _create(path: Path) -> None:
+def _create(path: Path) -> bool:
+    """Whether it was this process that made them."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
     unfinished = path.with_name(f"secrets.{os.getpid()}.unfinished")
     unfinished.touch(mode=0o600)
@@ -54,6 +56,7 @@ def _create(path: Path) -> None:
         # A link, not a rename: it fails if another process was first, whose secrets are then the ones to use.
         path.hardlink_to(unfinished)
     except FileExistsError:
-        pass
+        return False
     finally:
         unfinished.unlink()
+    return True

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
+from app.environment import SVIX_UNSUPPORTED
 from app.settings import Settings
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -23,14 +24,24 @@ _PAGE: Final = """\
 # Settings
 
 Read once, when a process starts, from the environment and from a file `.env` in the working directory; the environment
-wins. Where a second name is given it is read if the first is not set, so that an environment file of Svix starts
-Postrider.
+wins. Where a second name is given it is read if the first is not set: a Svix server has the same setting. Variables
+that begin with `POSTRIDER_` or `SVIX_` and are not read get a warning at the start.
 
 **Required** settings have no default: a process that misses one names it and does not start. `postrider up` brings its
 own value for each of them.
 
 | Variable | Default | Also read from | What it does |
 |---|---|---|---|
+"""
+
+_UNSUPPORTED: Final = """
+## Settings of Svix that are not supported
+
+They have no effect. Nor is a `config.toml` read. Of those above, `SVIX_JWT_ALGORITHM` must be one of the HMAC ones, and
+`SVIX_WORKER_MAX_TASKS` cannot be 0.
+
+| Variable | Here |
+|---|---|
 """
 
 _EXAMPLE: Final = """\
@@ -72,11 +83,13 @@ def documented() -> Iterator[Documented]:
 
 def settings_page() -> str:
     """docs/reference/settings.md."""
-    return _PAGE + "".join(
+    ours = "".join(
         f"| `{setting.names[0]}` | {_default_cell(setting.default)} "
         f"| {', '.join(f'`{name}`' for name in setting.names[1:])} | {setting.description.replace('|', '&#124;')} |\n"
         for setting in documented()
     )
+    unsupported = "".join(f"| `{name}` | {instead} |\n" for name, instead in SVIX_UNSUPPORTED.items())
+    return _PAGE + ours + _UNSUPPORTED + unsupported
 
 
 def env_example() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from app.cli.console import Console
-from app.cli.process import CannotRun, end_orphan, spawn, stop
+from app.cli.process import CannotRun, command_line, end_orphan, spawn, stop
 
 _RESTARTS: Final = 5
 _WITHIN: Final = 60.0  # seconds
@@ -75,7 +75,7 @@ class Child:
         """End what an earlier `postrider up` left behind when it was killed."""
         if self._pidfile.exists():
             text = self._pidfile.read_text().strip()
-            if text.isdigit():
+            if text.isdigit() and command_line(int(text)) == self._command:
                 with self._console.step(f"Ending the {self.name} that an earlier run left"):
                     end_orphan(int(text), signal.SIGTERM, lambda words: words == self._command)
             self._pidfile.unlink()

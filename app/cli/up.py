@@ -9,9 +9,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from app import tokens
+from pydantic import SecretStr
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from app import environment, logs, tokens
 from app.cli.commands import api_command, beat_command, worker_command
 from app.cli.console import Console
+from app.cli.database import require_ready
 from app.cli.embedded import EmbeddedPostgres, EmbeddedValkey
 from app.cli.examples import curl_example, python_example
 from app.cli.migrations import migrate
@@ -19,6 +26,7 @@ from app.cli.ports import require_free
 from app.cli.process import CannotRun, FolderLock
 from app.cli.secret_file import Secrets, kept_secrets
 from app.cli.supervisor import Child, Supervisor, describe_exit
+from app.sealing import Sealer
 from app.settings import Settings
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8071"
@@ -93,25 +101,30 @@ class Up:
                     signals.ending()
                     self._supervisor.stop()
         except Stopping as stopping:
+            self._console.line(f"Postrider has ended; its data stays in {self._data}")
             return 130 if stopping.number == signal.SIGINT else 0
 
     def _start(self) -> None:
         begun = time.monotonic()
         self._console.title(f"Postrider is starting, with its data in {self._data}")
+        environment.report(self._settings, self._console.warn)
         secrets = self._prepare_folder()
-        environment = self._environment(secrets)
+        variables = self._environment(secrets)
         host, port = self._address.host, self._address.port
         children = [
-            Child("api", api_command(host, port), environment, self._run_folder, self._console),
-            Child("worker", worker_command(), environment, self._run_folder, self._console),
-            Child("beat", beat_command(self._run_folder / "beat"), environment, self._run_folder, self._console),
+            Child("api", api_command(host, port), variables, self._run_folder, self._console),
+            Child("worker", worker_command(), variables, self._run_folder, self._console),
+            Child("beat", beat_command(self._run_folder / "beat"), variables, self._run_folder, self._console),
         ]
         for child in children:
             child.end_orphan()
         require_free(host, port)
-        self._start_servers(environment)
+        self._start_servers(variables)
         with self._console.step("Database schema"):
-            migrate(environment["POSTRIDER_DB_DSN"], lambda line: self._console.line(f"    {line}"))
+            dsn = variables["POSTRIDER_DB_DSN"]
+            migrate(dsn, lambda line: self._console.line(f"    {line}"))
+            main_secrets = self._settings.model_copy(update={"main_secret": SecretStr(secrets.main)}).main_secrets
+            require_ready(dsn, Sealer(main_secrets))
         self._health.unlink(missing_ok=True)
         with self._console.step("API, worker and beat"):
             for child in children:
@@ -153,10 +166,10 @@ class Up:
         if log_format == "auto":
             # Their stderr is a pipe to us: whether a person reads it is known here only.
             log_format = "default" if self._console.is_terminal else "json"
-        self._console.names_children = log_format == "default"
+        self._console.children_log_json = log_format == "json"
         return environment | {"POSTRIDER_LOG_FORMAT": log_format}
 
-    def _start_servers(self, environment: dict[str, str]) -> None:
+    def _start_servers(self, variables: dict[str, str]) -> None:
         dsn = self._settings.db_dsn
         if not dsn:
             postgres = EmbeddedPostgres(
@@ -171,7 +184,12 @@ class Up:
             with self._console.step("Valkey"):
                 self._supervisor.start(valkey)
             broker = valkey.dsn
-        environment |= {"POSTRIDER_DB_DSN": dsn, "POSTRIDER_REDIS_DSN": broker}
+        elif not redis_answers(broker):
+            self._console.warn(
+                f"Redis does not answer at {logs.redact(broker)} (POSTRIDER_REDIS_DSN): "
+                "until it does, deliveries begin up to a second later and chores wait"
+            )
+        variables |= {"POSTRIDER_DB_DSN": dsn, "POSTRIDER_REDIS_DSN": broker}
 
     def _await_health(self, children: list[Child]) -> None:
         begun = time.monotonic()
@@ -198,6 +216,7 @@ class Up:
         say(f"  URL    {url}")
         say(f"  Docs   {url}/docs")
         say(f"  Token  {token}")
+        say("  Beside it, give `make token` and `make demo` the same POSTRIDER_LISTEN_ADDRESS and POSTRIDER_DATA_DIR.")
         say()
         self._console.title("An application and a first message, with curl:")
         say(curl_example(url, token))
@@ -223,6 +242,16 @@ def answers(host: str, port: int) -> bool:
             connection.sendall(request)
             return connection.recv(12).startswith((b"HTTP/1.1 200", b"HTTP/1.1 204"))
     except OSError:
+        return False
+
+
+def redis_answers(dsn: str) -> bool:
+    """Whether a Redis server answers there now."""
+    client = Redis.from_url(dsn, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0))
+    try:
+        with client:
+            return client.ping() is True
+    except (RedisError, OSError):
         return False
 
 

@@ -30,11 +30,14 @@ class GroupCommit(Generic[ItemT, ResultT]):
         most: int = 500,
         lanes: int = 2,
         waiting: int = 20_000,
+        gather: float = 0.0,
     ) -> None:
+        """`gather`: seconds that a batch waits for company, where nobody minds that it is committed a little later."""
         self._write = write
         self._most = most
         self._free_lanes = lanes
         self._waiting = waiting
+        self._gather = gather
         self._items: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,9 +53,12 @@ class GroupCommit(Generic[ItemT, ResultT]):
         future: asyncio.Future[ResultT] = self._loop.create_future()
         self._items.append((item, future))
         if not self._scheduled and self._free_lanes:
-            # At the end of this turn of the loop, so that everything that arrived in it goes together.
             self._scheduled = True
-            self._loop.call_soon(self._start)
+            if self._gather:
+                self._loop.call_later(self._gather, self._start)
+            else:
+                # At the end of this turn of the loop, so that everything that arrived in it goes together.
+                self._loop.call_soon(self._start)
         return await future
 
     def _start(self) -> None:

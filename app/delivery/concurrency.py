@@ -21,12 +21,17 @@ _CUT_SECONDS: Final = 1.0
 """Between two cuts, at least, so that one hiccup is one cut. Trouble in the meantime only takes growth back."""
 _STEPS: Final = 16
 _CALM_ROUNDS: Final = 32
-"""Rounds without trouble after which it doubles again: growth reaches what was too much after half as many."""
+"""Rounds without trouble after which it doubles again: growth reaches what was too much after a quarter of them."""
 _SLOW: Final = 2.0
+"""Answers are slow that take so many times as long as without a queue."""
 _QUICK_SECONDS: Final = 0.1
 """Answers that take no longer are quick, whatever they took before: that may be our own machine's load."""
 _SHRINK: Final = 0.75
+"""What is left, at least, of the slots after a slow round."""
 _LEARN: Final = 0.25
+"""How much one quicker round counts: it may have been chance."""
+_NO_QUEUE: Final = 0.85
+"""If half of the slots leave so much of the time that answers take, it was no queue that they waited in."""
 _SETTLED: Final = 1.25
 """A round lasts so many times as long as what is under way takes: its first answers are all quick ones."""
 
@@ -46,6 +51,8 @@ class Concurrency:
         "_most_at_once",
         "_pace",
         "_round",
+        "_slow_mean",
+        "_slow_slots",
         "_spent",
         "_spent_squared",
         "_step",
@@ -68,6 +75,8 @@ class Concurrency:
         self._cut_at = self._lowered_at = float("-inf")
         self._cut_to = 1
         self._is_slow = False
+        self._slow_slots = 0  # At which it was slow, the most since it was last known what is slow.
+        self._slow_mean = 0.0
         self._pace = 0.0
         self._began_at: float | None = None
         self._round = 0
@@ -116,8 +125,7 @@ class Concurrency:
         was_slow, self._is_slow = self._is_slow, slowness > 1
         if self._is_slow:
             if was_slow:  # Once may be chance: what took longest was in one round.
-                self._strain()
-                self.slots = max(START, int(self.slots * max(_SHRINK, 1 / slowness)))
+                self._shrink(mean, slowness)
         elif self._most_at_once >= self.slots:
             growth = self.slots if self._calm >= _CALM_ROUNDS else self._step
             self.slots = min(self._ceiling, self.slots + growth)
@@ -127,11 +135,22 @@ class Concurrency:
     def _compare(self, mean: float) -> float:
         """The mean of a round as a share of what is slow, judged by the rounds before."""
         if self._base is None or self.slots <= START:
-            # With so few it is no queue of ours: this is how long it takes by now.
+            # With so few it is no queue of ours.
             self._base = mean
         elif mean < self._base:
             self._base += (mean - self._base) * _LEARN
         return mean / max(_SLOW * self._base, _QUICK_SECONDS)
+
+    def _shrink(self, mean: float, slowness: float) -> None:
+        if self.slots > self._slow_slots:
+            self._slow_slots, self._slow_mean = self.slots, mean
+        elif self.slots <= self._slow_slots // 2 and mean > self._slow_mean * _NO_QUEUE:
+            # Half of the slots, and it takes as long: this is how long it takes by now.
+            self._base = mean
+            self._slow_slots = 0
+            return
+        self._strain()
+        self.slots = max(START, int(self.slots * max(_SHRINK, 1 / slowness)))
 
     def _strain(self) -> None:
         self._step = max(1, self.slots // _STEPS)

@@ -121,7 +121,10 @@ class Guard:
 
     def _vet(self, addresses: list[Address]) -> list[Address]:
         if len(addresses) > MOST_ADDRESSES or not all(is_permitted(one, self._allowed) for one in addresses):
-            raise BlockedAddress("The endpoint's host does not lead to a public address, so nothing was sent.")
+            raise BlockedAddress(
+                "The endpoint's host does not lead to a public address, so nothing was sent. The operator can allow "
+                "networks that are not public with POSTRIDER_WHITELIST_SUBNETS."
+            )
         return addresses
 
 

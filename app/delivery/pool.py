@@ -11,8 +11,8 @@ from typing import Final
 
 from app.delivery.connection import Connection
 
-MOST_IDLE: Final = 512
-"""Idle connections over all origins: they are file descriptors, of which a process often has 1,024."""
+MOST_IDLE: Final = 2048
+"""Idle connections over all origins. As many as a worker has in flight, or they would be opened anew all the time."""
 OLDEST: Final = 300.0
 """Seconds after which a connection is not used again, so that a changed DNS record is noticed by a busy endpoint."""
 

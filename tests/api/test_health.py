@@ -5,7 +5,9 @@ import time
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from app.db.preflight import NotMigrated, WrongMainSecret
 from app.settings import Settings
 from tests import factories
 from tests.servers import Servers
@@ -75,3 +77,25 @@ async def test_without_the_database_the_server_is_not_healthy(settings: Settings
             assert (await client.request(method, "/health")).status_code == 500
         assert (await client.get("/health")).json() == {"database": ERROR, "queue": OK, "cache": OK}
         assert (await client.get("/health/ping")).status_code == 204
+
+
+async def test_a_server_without_its_migrations_does_not_start_and_is_not_healthy_if_they_vanish(
+    settings: Settings, empty_dsn: str
+) -> None:
+    own = settings.model_copy(update={"db_dsn": empty_dsn})
+    async with factories.running(own) as app, factories.client_of(app) as client:
+        await app.state.database.pool.execute("DROP TABLE schema_migrations")
+        answer = await client.get("/health")
+        assert (answer.status_code, answer.json()["database"]) == (500, ERROR)
+    with pytest.raises(NotMigrated):
+        async with factories.running(own):
+            pass
+
+
+async def test_a_server_with_another_main_secret_does_not_start(settings: Settings, empty_dsn: str) -> None:
+    own = settings.model_copy(update={"db_dsn": empty_dsn})
+    async with factories.running(own):
+        pass
+    with pytest.raises(WrongMainSecret):
+        async with factories.running(own.model_copy(update={"main_secret": SecretStr("quite another secret")})):
+            pass

@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 
 from app import ids
-from app.cli.migrations import MIGRATIONS, dbmate_url
+from app.cli.migrations import dbmate_url
+from app.db.preflight import MIGRATIONS
 from tests.cli.command import POSTRIDER, environment, one_line, postrider
 from tests.servers import Servers
 

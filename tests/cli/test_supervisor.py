@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import sys
 import time
@@ -95,7 +96,32 @@ def test_an_orphan_of_an_earlier_run_is_ended_and_nobody_else(folder: Path) -> N
     (folder / "api.pid").write_text(f"{os.getpid()}\n")
     following.end_orphan()
     assert not (folder / "api.pid").exists()
+    assert out.getvalue().count("Ending the api that an earlier run left …") == 1, "only what lived is ended"
     left.stop()
+
+
+def test_a_line_of_a_child_has_its_name_once(folder: Path) -> None:
+    out = io.StringIO()
+    supervisor = Supervisor(Console(out))
+    logged = "2026-01-02 03:04:05.678 INFO    worker the worker is ready"
+    supervisor.start(child(folder, f"print({logged!r}); print(); print('worker: Warm shutdown')", out, "worker"))
+    until(lambda: "Warm" in out.getvalue(), 5, "the lines are shown")
+    supervisor.stop()
+    assert out.getvalue().startswith(
+        "worker | 2026-01-02 03:04:05.678 INFO    the worker is ready\nworker | worker: Warm shutdown\n"
+    )
+
+
+def test_where_children_log_json_everything_that_they_print_is_json(folder: Path) -> None:
+    out = io.StringIO()
+    console = Console(out)
+    console.children_log_json = True
+    console.child_line("worker", '{"message":"delivering"}')
+    console.child_line("worker", "")
+    console.child_line("worker", 'worker: "Warm" shutdown')
+    first, second = (json.loads(line) for line in out.getvalue().splitlines())
+    assert first == {"message": "delivering"}
+    assert (second["process"], second["message"]) == ("worker", 'worker: "Warm" shutdown')
 
 
 def test_on_a_terminal_the_current_step_is_redrawn_below_other_lines() -> None:

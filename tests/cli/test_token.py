@@ -4,7 +4,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from app import ids
+from app import __version__, ids
 from tests.cli.command import one_line, postrider
 
 SECRET = "a secret of these tests, long enough for the algorithm"
@@ -40,6 +40,8 @@ def test_what_is_no_organization_is_refused_in_one_line(folder: Path) -> None:
 
 def test_without_a_secret_it_makes_one_and_keeps_it_for_the_server(folder: Path) -> None:
     first, second = postrider(folder, "token"), postrider(folder, "token")
+    assert f"made new secrets in {folder / 'data'}" in one_line(first.stderr)
+    assert second.stderr == ""
     kept = folder / "data" / "secrets.env"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     secret = kept.read_text().partition("POSTRIDER_JWT_SECRET=")[2].splitlines()[0]
@@ -66,3 +68,15 @@ def test_processes_of_their_own_refuse_to_start_without_their_secrets(folder: Pa
     ran = postrider(folder, command, DB_DSN="postgresql://127.0.0.1/x", REDIS_DSN="redis://127.0.0.1")
     assert ran.returncode == 78
     assert "POSTRIDER_JWT_SECRET is not set" in one_line(ran.stderr)
+
+
+def test_the_version_can_be_asked_for(folder: Path) -> None:
+    assert postrider(folder, "--version").stdout == f"postrider {__version__}\n"
+
+
+def test_a_required_setting_that_is_misspelled_is_named(folder: Path) -> None:
+    ran = postrider(folder, "api", DB_DNS="postgresql://127.0.0.1/x")
+    assert ran.returncode == 78
+    hint, refusal = ran.stderr.splitlines()
+    assert "is POSTRIDER_DB_DSN meant?" in hint
+    assert "POSTRIDER_DB_DSN is not set" in refusal

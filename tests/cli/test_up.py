@@ -114,7 +114,13 @@ def test_what_it_prints_works_when_pasted_and_a_signal_ends_everything(instance:
     assert pasted.stdout == 'received and verified: {"invoice":1}\n', pasted
 
     assert instance.end() == 0
+    assert instance.output.endswith(f"Postrider has ended; its data stays in {instance.folder / 'data'}\n")
     assert not processes_naming(instance.folder)
+
+    (instance.folder / "data" / "secrets.env").unlink()
+    refused = postrider(instance.folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{instance.port}")
+    assert refused.returncode == 78
+    assert "POSTRIDER_MAIN_SECRET is not the one" in one_line(refused.stderr)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children of their parent's death")
@@ -144,6 +150,7 @@ def test_sigkill_loses_nothing_whoever_it_hits(instance: Instance, received: tup
         os.kill(int(victim.split()[0]), signal.SIGKILL)
         until(lambda: "started again\n" in instance.output, 15, f"{program} is started again")
         arrives(program)
+        assert "DeprecationWarning" not in instance.output
 
     for line in processes_naming(instance.folder):
         os.kill(int(line.split()[0]), signal.SIGKILL)
@@ -151,6 +158,7 @@ def test_sigkill_loses_nothing_whoever_it_hits(instance: Instance, received: tup
     instance.process = start(instance.folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{instance.port}")
     (instance.folder / "output").write_text("")
     instance.until_ready()
+    assert "an earlier run left" not in instance.output
     arrives("everything")
 
     instance.process.kill()
@@ -170,3 +178,15 @@ async def test_servers_that_are_named_are_used_and_ctrl_c_gives_130(
     assert "postgres" not in [path.name for path in (instance.folder / "data").iterdir()]
     assert instance.end(signal.SIGINT) == 130
     await servers.drop(name)
+
+
+def test_a_redis_that_is_away_and_a_setting_that_nobody_reads_are_warned_of_once_and_it_starts(
+    instance_of: Callable[..., Instance], closed_port: int
+) -> None:
+    instance = instance_of(REDIS_DSN=f"redis://:hunter2@127.0.0.1:{closed_port}/0", RETRY_SHEDULE="5", JWT_SECRET="x")
+    instance.until_ready()
+    warnings = [line for line in instance.output.splitlines() if line.startswith("  ! ")]
+    assert [line.split()[1] for line in warnings] == ["POSTRIDER_RETRY_SHEDULE", "POSTRIDER_JWT_SECRET", "Redis"]
+    assert "hunter2" not in instance.output
+    assert instance.output.count("RETRY_SHEDULE") == 1
+    assert "InsecureKeyLength" not in instance.output

@@ -90,7 +90,7 @@ def queueing(capacity: int, seconds: float, patience: float = 30.0) -> Receiver:
     return receive
 
 
-@pytest.mark.parametrize(("seconds", "within"), [(0.02, 1.0), (0.2, 2.0), (0.3, 3.0)])
+@pytest.mark.parametrize(("seconds", "within"), [(0.02, 1.0), (0.2, 2.6), (0.3, 4.0)])
 def test_a_receiver_that_bears_it_gets_640_slots_within_seconds(seconds: float, within: float) -> None:
     simulation = Simulation(steady(seconds)).run(within)
     assert simulation.slots.slots >= 640
@@ -204,14 +204,29 @@ def test_it_halves_once_in_a_second_and_once_in_a_round_trip() -> None:
     assert slots.slots == 16
 
 
+def test_trouble_within_a_second_of_a_cut_only_takes_back_what_it_grew_by() -> None:
+    slots = Concurrency(100, start=32)
+    slots.record(refused(503), 10.0, 32)
+    for n in range(1, 4):
+        for _ in range(slots.slots):
+            slots.record(ok(0.05), 10 + n / 10, slots.slots)
+    assert slots.slots == 22
+    slots.record(refused(503), 10.5, 22)
+    assert slots.slots == 20
+    for n in range(1, 10):
+        slots.record(refused(503), 10.5 + n / 20, 20)
+    assert slots.slots == 16
+
+
 def test_it_grows_by_steps_after_trouble_and_doubles_again_when_that_is_long_ago() -> None:
     slots, now, seen = Concurrency(10_000, start=320), 10.0, list[int]()
     for _ in range(10):
         slots.record(refused(503), now, slots.slots)
     for _ in range(34):
         seen.append(slots.slots)
-        for _ in range(slots.slots):
-            slots.record(ok(), now + 1, slots.slots)
+        now += 1
+        for _ in range(seen[-1]):
+            slots.record(ok(), now, seen[-1])
     assert seen == [160 + 20 * n for n in range(33)] + [1600]
 
 

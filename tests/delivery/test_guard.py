@@ -184,6 +184,7 @@ async def test_every_spelling_of_a_forbidden_target_is_refused_and_a_canary_hear
                         assert isinstance(outcome, Blocked), f"{url} gave {outcome}"
                         assert outcome.reason == "address"
                         assert not any(text in outcome.detail for text in ("127.", "10.", "169.", "::", "private"))
+                        assert "POSTRIDER_WHITELIST_SUBNETS" in outcome.detail
                     seen += 1
         assert seen >= 240
         await direct.close()

@@ -162,3 +162,14 @@ def test_a_second_seed_never_shortens_the_wait() -> None:
     wait = limit.wait(10.0)
     limit.seed([3.0])
     assert limit.wait(10.0) == wait > 1.0
+
+
+@pytest.mark.parametrize("rate", [1, 60, 1000])
+def test_an_endpoint_that_moves_all_the_time_gets_no_burst_from_each_new_owner(rate: int) -> None:
+    sent = list[float]()
+    for owner in range(1000):
+        limit = RateLimit(rate)
+        limit.seed(sent[-1:])
+        sent += greedy(limit, [5 + owner / 500], 60)
+    assert len(sent) >= rate
+    assert most_within(sent, 1) <= rate + 1

@@ -10,10 +10,12 @@ import httpx
 from fastapi import FastAPI
 
 from app import ids
+from app.db.endpoint_health.table import EndpointHealthTable
 from app.db.pending_delivery.queue import DeliveryQueue
 from app.db.session import Database
 from app.db.shard.model import SHARDS
 from app.db.shard.table import ShardLeases
+from app.delivery.breaker import BreakerPolicy
 from app.delivery.client import DeliveryClient
 from app.delivery.guard import Guard
 from app.sealing import Sealer
@@ -21,6 +23,7 @@ from app.settings import Settings
 from tests import factories
 from tests.receiver import Answer, Arrival, Receiver
 from worker.drain import Drain
+from worker.lanes import Lanes
 from worker.receivers import Receivers
 from worker.sender import Sender
 from worker.sweep import sweep
@@ -45,8 +48,8 @@ class Stage:
     database: Database
     application: str = ""
 
-    async def endpoint(self, url: str) -> str:
-        return str((await factories.create_endpoint(self.client, self.application, url))["id"])
+    async def endpoint(self, url: str, **fields: int) -> str:
+        return str((await factories.create_endpoint(self.client, self.application, url, **fields))["id"])
 
     async def publish(self, endpoint_id: str, count: int = 1) -> list[str]:
         """Have so many messages due for an endpoint, without a ring; their ids."""
@@ -69,7 +72,13 @@ class Stage:
 
     @asynccontextmanager
     async def draining(
-        self, *, most: int = 40, queue: DeliveryQueue | None = None, sweeping: bool = True
+        self,
+        *,
+        most: int = 40,
+        queue: DeliveryQueue | None = None,
+        sweeping: bool = True,
+        ceiling: int | None = None,
+        policy: BreakerPolicy | None = None,
     ) -> AsyncIterator[Drain]:
         """A drain, rung for everything, until the end of the block; the sweep may be left to the test."""
         guard = Guard(self.settings.allowed_networks)
@@ -78,7 +87,8 @@ class Stage:
         queue = queue or DeliveryQueue(pool)
         leases = ShardLeases(pool, "the drain of the test")
         sender = Sender(pool, queue, client, self.settings)
-        drain = Drain(queue, leases, Receivers(pool, Sealer(self.settings.main_secrets)), sender, most)
+        lanes = Lanes(EndpointHealthTable(pool), policy or BreakerPolicy(), ceiling or max(1, most // 4))
+        drain = Drain(queue, leases, Receivers(pool, Sealer(self.settings.main_secrets)), lanes, sender, most)
         tasks = [asyncio.create_task(drain.run())]
         if sweeping:
             tasks.append(asyncio.create_task(sweep(drain, leases, None)))

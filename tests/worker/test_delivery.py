@@ -171,8 +171,28 @@ async def test_nothing_is_sent_to_an_endpoint_that_was_deleted(
         endpoint["id"],
     )
     ring()
-    await eventually(database, "SELECT * FROM deliveries WHERE message_id = $1 AND state = 4", message["id"])
+    # It was delivered before, and stays so.
+    (delivery,) = await eventually(database, ENDED, message["id"])
+    assert (delivery["state"], delivery["attempts"]) == (0, 1)
     assert len(receiver.arrivals) == seen
+
+
+async def test_what_was_never_sent_to_an_endpoint_that_was_deleted_ends_as_canceled(
+    client: httpx.AsyncClient, application: str, receiver: Receiver, ring: Ring, database: Database
+) -> None:
+    endpoint = await factories.create_endpoint(client, application, receiver.url)
+    assert (await client.delete(f"/app/{application}/endpoint/{endpoint['id']}")).status_code == 204
+    message = await factories.publish(client, application)
+    await database.pool.execute(
+        "INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard) "
+        "SELECT $1, id, application_id, shard FROM endpoints WHERE id = $2",
+        message["id"],
+        endpoint["id"],
+    )
+    ring()
+    (delivery,) = await eventually(database, ENDED, message["id"])
+    assert (delivery["state"], delivery["attempts"]) == (4, 0)
+    assert receiver.arrivals == []
 
 
 async def test_all_live_secrets_sign_during_a_rotation(

@@ -1,12 +1,17 @@
 """The worker's loop: how it ends."""
 
+import asyncio
 import time
+from pathlib import Path
 
+import asyncpg
 import pytest
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 from pydantic import SecretStr
 
+from app.db.preflight import require_ready
+from app.sealing import Sealer
 from app.settings import Settings
 from worker.runtime import Runtime
 
@@ -31,5 +36,42 @@ def test_a_loop_that_ends_by_itself_ends_the_worker_with_a_failure(
     deadline = time.monotonic() + 5
     while state.should_stop is None and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert state.should_stop == EX_FAILURE
+    runtime.stop()
+
+
+async def test_a_worker_waits_for_the_migrations_and_then_delivers(
+    settings: Settings, empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = tmp_path / "health"
+    monkeypatch.setenv("POSTRIDER_HEALTH_FILE", str(health))
+    connection = await asyncpg.connect(empty_dsn)
+    await connection.execute("ALTER TABLE schema_migrations RENAME TO hidden")
+    runtime = Runtime(settings.model_copy(update={"db_dsn": empty_dsn}))
+    runtime.start()
+    try:
+        await asyncio.sleep(1)
+        assert not health.exists()
+        await connection.execute("ALTER TABLE hidden RENAME TO schema_migrations")
+        async with asyncio.timeout(15):
+            while not health.exists():
+                await asyncio.sleep(0.05)
+    finally:
+        await connection.close()
+        await asyncio.to_thread(runtime.stop)
+
+
+async def test_a_worker_with_another_main_secret_ends_with_a_failure(
+    settings: Settings, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "should_stop", None)
+    connection = await asyncpg.connect(empty_dsn)
+    await require_ready(connection, Sealer(["the first one"]))
+    await connection.close()
+    runtime = Runtime(settings.model_copy(update={"db_dsn": empty_dsn}))
+    runtime.start()
+    async with asyncio.timeout(5):
+        while state.should_stop is None:
+            await asyncio.sleep(0.01)
     assert state.should_stop == EX_FAILURE
     runtime.stop()

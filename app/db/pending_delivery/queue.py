@@ -9,7 +9,7 @@ import asyncpg
 
 _CLAIMED: Final = """
     q.message_id, q.endpoint_id, q.application_id, q.shard, q.tries, q.trigger, q.next_attempt_at, e.revision,
-    e.deleted_at IS NOT NULL OR (e.disabled AND q.trigger = 0) AS canceled
+    e.rate_limit, e.deleted_at IS NOT NULL OR (e.disabled AND q.trigger = 0) AS canceled
 """
 
 # A shard has one owner, so that reading is claiming: nothing is written until there is an outcome.
@@ -95,6 +95,8 @@ class Claimed:
     next_attempt_at: datetime
     # Of the endpoint's settings; a cached copy with another number is stale.
     revision: int
+    # Of the endpoint: sends a second.
+    rate_limit: int | None
     # The endpoint was deleted or disabled: the delivery ends without an attempt.
     canceled: bool
 

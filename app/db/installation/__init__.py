@@ -1,0 +1,1 @@
+"""The database as one installation: how far it is migrated, and under which main secret its secrets are sealed."""

@@ -1,0 +1,119 @@
+"""The shards that this process owns: rung for, acquired, renewed, lost and given back."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Final
+
+from loguru import logger
+
+from app.db.shard.table import LEASE_SECONDS, ShardLeases
+from worker.patience import DATABASE_ERRORS
+
+BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Holding:
+    """A shard that this process owns, by its own clock until `until`: that goes on while the process is stopped."""
+
+    __slots__ = ("busy_at", "since", "until")
+
+    def __init__(self, until: float) -> None:
+        # Up to where it was read.
+        self.since = BEGINNING
+        self.until = until
+        self.busy_at = monotonic()
+
+
+class Holdings:
+    """The shards of one worker process."""
+
+    def __init__(self, leases: ShardLeases) -> None:
+        self._leases = leases
+        self._rung: set[int] = set()
+        self._owned: dict[int, Holding] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._owned)
+
+    def of(self, number: int) -> Holding | None:
+        return self._owned.get(number)
+
+    def held(self) -> set[int]:
+        """The shards whose leases have not run out."""
+        return {number for number in self._owned if self.is_held(number)}
+
+    def is_held(self, number: int) -> bool:
+        holding = self._owned.get(number)
+        return holding is not None and holding.until > monotonic()
+
+    def touch(self, number: int) -> None:
+        """Something was started or has ended there."""
+        if (holding := self._owned.get(number)) is not None:
+            holding.busy_at = monotonic()
+
+    def last_busy_at(self) -> float:
+        return max((holding.busy_at for holding in self._owned.values()), default=0.0)
+
+    def ring(self, shards: Iterable[int]) -> None:
+        """They are to be acquired at the next opportunity."""
+        self._rung.update(shards)
+
+    async def acquire_rung(self) -> None:
+        """Acquire what was rung for and nobody owns. What cannot be asked for now stays rung for."""
+        rung = self._rung - self._owned.keys()
+        for number in self._rung & self._owned.keys():
+            self.touch(number)
+        self._rung.clear()
+        if not rung:
+            return
+        until = monotonic() + LEASE_SECONDS
+        try:
+            acquired = await self._leases.acquire(rung)
+        except DATABASE_ERRORS:
+            self.ring(rung)
+            raise
+        for number in acquired:
+            self._owned[number] = Holding(until)
+
+    async def renew(self) -> list[int]:
+        """Keep what is owned for another lease; the shards that have passed to somebody else."""
+        held = dict(self._owned)
+        until = monotonic() + LEASE_SECONDS
+        kept = await self._leases.renew(held) if held else set()
+        lost = []
+        for number, holding in held.items():
+            if self._owned.get(number) is not holding:
+                continue  # It was given back meanwhile, and perhaps acquired anew.
+            if number in kept:
+                holding.until = until
+            else:
+                logger.warning("the lease of shard {} has passed to another worker", number)
+                del self._owned[number]
+                lost.append(number)
+        return lost
+
+    def idle_for(self, seconds: float) -> list[int]:
+        """Shards in which nothing has started or ended for so long."""
+        now = monotonic()
+        return [number for number, holding in self._owned.items() if now - holding.busy_at > seconds]
+
+    async def release(self, shards: Iterable[int]) -> None:
+        """Give shards back; look once more afterwards, for a ring that went to an owner that was about to leave."""
+        numbers = list(shards)
+        for number in numbers:
+            self._owned.pop(number, None)
+        try:
+            await self._leases.release(numbers)
+            self.ring(await self._leases.due_without_owner() & set(numbers))
+        except DATABASE_ERRORS:
+            self.ring(numbers)  # They may be ours still: acquire them again, and see.
+            raise
+
+    async def release_all(self) -> None:
+        """At the end of the process."""
+        await self._leases.release(list(self._owned))
+
+    @property
+    def is_rung(self) -> bool:
+        return bool(self._rung)

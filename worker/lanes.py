@@ -1,0 +1,179 @@
+"""How much each endpoint may be sent now: its rate limit, what it bears, its breaker, and what it asked for."""
+
+import random
+from collections.abc import Collection, Iterable
+from time import monotonic
+from typing import Final
+
+from app import clock
+from app.db.endpoint_health.table import EndpointHealth, EndpointHealthTable
+from app.db.pending_delivery.queue import Claimed
+from app.delivery.breaker import HEALTHY, Breaker, BreakerPolicy, BreakerState, Change
+from app.delivery.concurrency import Concurrency
+from app.delivery.limiter import RateLimit
+from app.delivery.outcome import Outcome
+from app.delivery.pause import Pause
+
+# Seconds without a send after which an endpoint that is well is forgotten. More than the 10 that its rate looks back.
+_FORGOTTEN_AFTER: Final = 60.0
+
+
+class Lane:
+    """One endpoint, as this process sends to it."""
+
+    __slots__ = (
+        "_breaker",
+        "_ceiling",
+        "_concurrency",
+        "_limit",
+        "_pause",
+        "_revision",
+        "_stored",
+        "_used_at",
+        "claimed",
+        "endpoint_id",
+        "in_flight",
+        "shard",
+    )
+
+    def __init__(self, policy: BreakerPolicy, rng: random.Random, ceiling: int, health: EndpointHealth) -> None:
+        self.endpoint_id = health.endpoint_id
+        # What is being sent, and what was claimed and is not recorded yet.
+        self.in_flight = 0
+        self.claimed = 0
+        self.shard = -1
+        state = BreakerState(health.opened_at, health.first_failure_at, health.consecutive_failures)
+        self._breaker = Breaker(policy, rng, clock.unix(), state)
+        self._pause = Pause(health.paused_until or 0.0)
+        self._ceiling = ceiling
+        self._concurrency = Concurrency(ceiling)
+        self._limit: RateLimit | None = None
+        self._revision = 0
+        self._stored = health
+        self._used_at = monotonic()
+
+    def heed(self, row: Claimed) -> None:
+        """Take over the endpoint's settings as of a claimed row. Whoever changed them wants it tried again at once."""
+        self.shard = row.shard
+        if row.revision <= self._revision:
+            return
+        if self._revision:
+            self._breaker.state = HEALTHY
+        self._revision = row.revision
+        if row.rate_limit is None:
+            self._limit = None
+        elif self._limit is None or self._limit.per_second != row.rate_limit:
+            self._limit = RateLimit(row.rate_limit)
+            # What was sent a moment ago, by another process or under another limit, is not known: as much as allowed.
+            self._limit.seed([monotonic()])
+
+    def room(self) -> int:
+        """How many sends may start now."""
+        wall = clock.unix()
+        if self._pause.wait(wall) > 0:
+            return 0
+        if self._breaker.state.opened_at is None:
+            free = self._concurrency.slots - self.in_flight
+        else:
+            free = 0 if self._breaker.may_send(wall) > 0 else 1
+        if self._limit is not None:
+            free = min(free, self._limit.room(monotonic()))
+        return max(free, 0)
+
+    def start(self) -> None:
+        self.in_flight += 1
+        self.claimed += 1
+        self._used_at = monotonic()
+        if self._limit is not None:
+            self._limit.take(self._used_at)
+        if self._breaker.state.opened_at is not None:
+            self._breaker.probe(clock.unix())
+
+    def answer(self, outcome: Outcome | None) -> Change | None:
+        """A send ended; None if there was none after all. What changed by it. Its record may still be to come."""
+        now, wall = monotonic(), clock.unix()
+        change = None
+        if outcome is not None:
+            self._concurrency.record(outcome, now, self.in_flight)
+            self._pause.record(outcome, wall)
+            change = self._breaker.record(outcome, wall)
+            if change == "closed":
+                # What it bore before it fell says nothing now.
+                self._concurrency = Concurrency(self._ceiling)
+        self.in_flight -= 1
+        return change
+
+    def finish(self) -> None:
+        """It is recorded, or given back to the queue."""
+        self.claimed -= 1
+
+    def hand_over(self) -> None:
+        """Another process sends to it from now on. What is in flight here ends; what it is sent there is not known."""
+        self._revision = 0
+        self._limit = None
+
+    @property
+    def health(self) -> EndpointHealth:
+        state = self._breaker.state
+        paused_until = self._pause.until or None
+        return EndpointHealth(
+            self.endpoint_id, state.opened_at, state.first_failure_at, state.consecutive_failures, paused_until
+        )
+
+    def unstored(self) -> EndpointHealth | None:
+        """How it is, if that is not what was stored last."""
+        health = self.health
+        return None if health == self._stored else health
+
+    def was_stored(self, health: EndpointHealth) -> None:
+        self._stored = health
+
+    def is_idle(self, now: float) -> bool:
+        """Whether nothing would be lost by forgetting it."""
+        is_well = self._breaker.state == HEALTHY and self._pause.wait(clock.unix()) == 0
+        return is_well and not self.claimed and now - self._used_at > _FORGOTTEN_AFTER and self.unstored() is None
+
+
+class Lanes:
+    """The lanes of one worker process. `ceiling` is the most that one endpoint may have in flight."""
+
+    def __init__(self, table: EndpointHealthTable, policy: BreakerPolicy, ceiling: int) -> None:
+        self._table = table
+        self._policy = policy
+        self._ceiling = ceiling
+        self._rng = random.Random()
+        self._lanes: dict[str, Lane] = {}
+
+    async def open(self, rows: Iterable[Claimed]) -> None:
+        """Have a lane for the endpoint of each row, going on from how it was left by whichever process."""
+        missing = {row.endpoint_id for row in rows} - self._lanes.keys()
+        if missing:
+            known = await self._table.load(list(missing))
+            for endpoint_id in missing:
+                health = known.get(endpoint_id) or EndpointHealth(endpoint_id)
+                self._lanes.setdefault(endpoint_id, Lane(self._policy, self._rng, self._ceiling, health))
+
+    def of(self, endpoint_id: str) -> Lane:
+        """KeyError if it was not opened."""
+        return self._lanes[endpoint_id]
+
+    async def keep(self, waiting: Collection[str]) -> None:
+        """Store how endpoints are, where that changed, and forget those that are well, idle, and not `waiting`."""
+        changed = [health for lane in self._lanes.values() if (health := lane.unstored()) is not None]
+        if changed:
+            await self._table.store(changed)
+            for health in changed:
+                if (lane := self._lanes.get(health.endpoint_id)) is not None:
+                    lane.was_stored(health)
+        now = monotonic()
+        for key in [key for key, lane in self._lanes.items() if key not in waiting and lane.is_idle(now)]:
+            del self._lanes[key]
+
+    def forget(self, shards: Collection[int]) -> None:
+        """Another process sends to the endpoints of these from now on: what it learns is not known here."""
+        for endpoint_id, lane in list(self._lanes.items()):
+            if lane.shard in shards:
+                if lane.claimed:
+                    lane.hand_over()
+                else:
+                    del self._lanes[endpoint_id]
