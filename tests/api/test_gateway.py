@@ -1,21 +1,20 @@
 """What is around the application."""
 
 import httpx
-import pytest
 from fastapi import FastAPI
 from loguru import logger
 
-from app.sealing import Sealer
+from app.db.session import Database
 from tests import factories
 
 
 async def test_a_bug_is_answered_in_the_shape_of_all_errors_and_logged_once(
-    app: FastAPI, token: str, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, token: str, client: httpx.AsyncClient, database: Database
 ) -> None:
     application = (await factories.create_application(client))["id"]
     endpoint = (await factories.create_endpoint(client, application))["id"]
-    # As after a change of the main secret: nothing in this request opens.
-    monkeypatch.setattr(app.state, "sealer", Sealer(["another main secret"]))
+    # Nothing that we write does this.
+    await database.pool.execute("UPDATE endpoints SET secrets = 'not sealed' WHERE id = $1", endpoint)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {token}", "x-request-id": "seen-again"}
     lines: list[str] = []
