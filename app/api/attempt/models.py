@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from pydantic import Field, computed_field
 
+from app.api.endpoint.models import EndpointView
 from app.api.fields import Dto, Timestamp
 from app.api.message.models import MessageOut
 
@@ -70,22 +71,9 @@ class EndpointMessageOut(MessageOut, _WithStatus):
     next_attempt: Timestamp | None = None
 
 
-class MessageEndpointOut(_WithStatus):
+class MessageEndpointOut(EndpointView, _WithStatus):
     """An endpoint, and how far the delivery of one message to it is."""
 
-    id: str = Field(examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
-    uid: str | None = None
-    url: str
-    description: str
-    version: int = Field(json_schema_extra={"deprecated": True})
-    disabled: bool
-    throttle_rate: int | None = None
-    rate_limit: int | None = Field(default=None, json_schema_extra={"deprecated": True})
-    event_types: list[str] | None = None
-    filter_types: list[str] | None = Field(default=None, json_schema_extra={"deprecated": True})
-    channels: list[str] | None = None
-    created_at: Timestamp
-    updated_at: Timestamp
     next_attempt: Timestamp | None = None
 
 

@@ -15,6 +15,7 @@ from app.api.attempt.models import (
     StatusCodeClass,
     TriggerType,
 )
+from app.api.endpoint.service import endpoint_view
 from app.api.message.history import payload_out
 from app.api.paging import ListOut, Paging, list_out
 from app.api.timeline import Timeline
@@ -193,19 +194,5 @@ def _endpoint_message_out(standing: MessageStanding, with_content: bool) -> Endp
 def _message_endpoint_out(standing: EndpointStanding) -> MessageEndpointOut:
     row, how_far = standing
     return MessageEndpointOut(
-        id=row.id,
-        uid=row.uid,
-        url=row.url,
-        description=row.description,
-        version=row.version,
-        disabled=row.disabled,
-        throttle_rate=row.rate_limit,
-        rate_limit=row.rate_limit,
-        event_types=row.event_types,
-        filter_types=row.event_types,
-        channels=row.channels,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        status=MessageStatus(how_far.state),
-        next_attempt=how_far.next_attempt_at,
+        status=MessageStatus(how_far.state), next_attempt=how_far.next_attempt_at, **endpoint_view(row)
     )

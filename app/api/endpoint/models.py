@@ -109,8 +109,8 @@ class EndpointPatch(Dto):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class EndpointOut(Dto):
-    """An endpoint, without what is secret about it."""
+class EndpointView(Dto):
+    """What every answer that shows an endpoint says of it."""
 
     id: str = Field(examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
     uid: str | None = None
@@ -123,9 +123,14 @@ class EndpointOut(Dto):
     event_types: list[str] | None = None
     filter_types: list[str] | None = Field(default=None, json_schema_extra={"deprecated": True})
     channels: list[str] | None = None
-    metadata: dict[str, str]
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class EndpointOut(EndpointView):
+    """An endpoint, without what is secret about it."""
+
+    metadata: dict[str, str]
 
 
 class EndpointHeadersIn(Dto):

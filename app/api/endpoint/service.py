@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -233,20 +233,12 @@ def _stats_range(since: datetime | None, until: datetime | None, now: datetime) 
     return start, end
 
 
+def endpoint_view(row: EndpointRow) -> dict[str, Any]:
+    """The fields of an EndpointView: both names of what has two."""
+    same = ("id", "uid", "url", "description", "version", "disabled", "rate_limit", "event_types", "channels")
+    view: dict[str, Any] = {name: getattr(row, name) for name in (*same, "created_at", "updated_at")}
+    return view | {"throttle_rate": row.rate_limit, "filter_types": row.event_types}
+
+
 def _out(row: EndpointRow) -> EndpointOut:
-    return EndpointOut(
-        id=row.id,
-        uid=row.uid,
-        url=row.url,
-        description=row.description,
-        version=row.version,
-        disabled=row.disabled,
-        throttle_rate=row.rate_limit,
-        rate_limit=row.rate_limit,
-        event_types=row.event_types,
-        filter_types=row.event_types,
-        channels=row.channels,
-        metadata=row.metadata_,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    return EndpointOut(metadata=row.metadata_, **endpoint_view(row))
