@@ -15,7 +15,9 @@ class ApplicationIn(Dto):
 
     name: Name = Field(description="A name for people.", examples=["Acme Inc."])
     uid: Uid | None = Field(default=None, description="Your own id of this customer.", examples=["acme"])
-    throttle_rate: Rate | None = Field(default=None, validation_alias=_RATE, description="Most messages a second.")
+    throttle_rate: Rate | None = Field(
+        default=None, validation_alias=_RATE, description="Kept, and not enforced: limits are those of endpoints."
+    )
     metadata: Metadata = Field(default_factory=dict, description="Your own key-value pairs, up to 4096 bytes.")
 
 
