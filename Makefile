@@ -22,7 +22,8 @@ token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG
 	@ORG='$(ORG)' exec $(BIN)/postrider token
 
 test: $(INSTALLED) ## Run the tests; they start their own Postgres and Valkey
-	@$(BIN)/pytest -q -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist loadgroup $(if $(ARGS),$(ARGS),-m 'not alone')
+	@$(if $(ARGS),:,$(BIN)/pytest -q -m alone)
 
 lint: $(INSTALLED) ## Check style, types and layers
 	@$(BIN)/ruff check .

@@ -32,7 +32,7 @@ _OVERLAP: Final = timedelta(milliseconds=30)
 _GLANCE_BACK: Final = timedelta(seconds=10)
 _GLANCE_SECONDS: Final = 0.25
 _REWIND_SECONDS: Final = 10.0
-_REREAD_SECONDS: Final = 1.0
+_REREAD_SECONDS: Final = 0.25
 # A shard without work is kept for as long as the doorbell may hold back the next ring, and then some.
 _LINGER_SECONDS: Final = 3 * INTERVAL_SECONDS
 _SHORTEST_PAUSE: Final = 0.002

@@ -46,6 +46,7 @@ async def take_away(installation: Installation, meanwhile: Callable[[], Awaitabl
         installation.servers.valkey.start()
 
 
+@pytest.mark.alone  # It bounds a time.
 @pytest.mark.parametrize("without_redis", [suspend, take_away])
 async def test_while_redis_is_away_messages_are_accepted_as_fast_and_delivered(
     installation: Installation,
@@ -65,7 +66,6 @@ async def test_while_redis_is_away_messages_are_accepted_as_fast_and_delivered(
     await run.settle()
     assert run.refusals == {}
     assert run.duplicates == 0
-    # Whoever waited for Redis would wait for its time limits, 2 and 5 seconds; the rest is this machine's load.
-    assert slowest_but_one_percent(run.seconds) < 1.5
+    assert slowest_but_one_percent(run.seconds) < 0.5
     assert installation.api.runs
     assert all(worker.runs for worker in installation.workers)
