@@ -128,13 +128,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        self.check_head()
+        super().on_headers_complete()
+
+    def check_head(self) -> None:
+        """The headers are complete: refuse what is wrong about them, and wait for the body from now on."""
         if self._head_bytes + len(self.url) > MAX_HEAD_BYTES:
             raise _Refused(*_HEAD_TOO_LARGE)
         if self._hosts != 1 and (self._hosts > 1 or self.parser.get_http_version() == "1.1"):
             raise _Refused(*_HOST)
         self._in_head = False
         self.deadline = self._now() + self.limits.body_timeout
-        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

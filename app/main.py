@@ -11,6 +11,7 @@ from app.api import problems
 from app.api.api import router
 from app.api.gateway import Gateway
 from app.api.health.service import HealthService
+from app.api.message.direct import DirectPublishing
 from app.api.message.service import MessageService
 from app.broker import celery_app
 from app.db.message.publish import Publishing
@@ -49,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     database = Database(app.state.settings)
     await database.open()
     try:
@@ -62,8 +63,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.doorbell = doorbell
     app.state.messages = MessageService(Publishing(database.pool), doorbell)
     app.state.health = HealthService(database.pool, app.state.settings.redis_dsn)
+    publishing = DirectPublishing(app.state.tokens, app.state.messages, app.state.settings.max_body_bytes)
     garbage.settle()
-    yield
+    # At these levels each request has its line in the log, which the usual way writes.
+    logged = app.state.settings.log_level in {"trace", "debug"}
+    yield {} if logged else {"publishing": publishing}
+    await publishing.close()
     await app.state.messages.close()
     await doorbell.close()
     await database.close()

@@ -20,6 +20,3 @@ router.include_router(attempt.router)
 router.include_router(event_type.router)
 router.include_router(health.router)
 router.include_router(auth.router)
-
-# Answered before FastAPI's layers (app/api/lean.py).
-lean_routes = message.publishing.routes

@@ -1,4 +1,4 @@
-"""FastAPI with what this product puts around it: the outermost layer, lean routes, and what is said of tokens."""
+"""FastAPI with what this product puts around it: the outermost layer, and what is said of tokens."""
 
 from typing import Any
 
@@ -6,8 +6,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.api import lean_routes, router
-from app.api.lean import LeanRoutes
+from app.api.api import router
 from app.api.middleware import RequestMiddleware
 from app.settings import Settings
 
@@ -25,10 +24,10 @@ class Gateway(FastAPI):
         self.add_api_route(f"{router.prefix}/openapi.json", self.openapi, include_in_schema=False)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Our own layer is the outermost, and lean routes are answered before FastAPI's layers."""
+        """Our own layer is the outermost."""
         settings = self._settings
-        lean = LeanRoutes(_JsonBodies(super().build_middleware_stack()), router.prefix, lean_routes)
-        return RequestMiddleware(lean, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
+        bodies = _JsonBodies(super().build_middleware_stack())
+        return RequestMiddleware(bodies, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, which says that every operation wants a bearer token, but for those on health."""

@@ -1,13 +1,12 @@
-"""Routes without FastAPI's layers, for the one operation where their cost would be most of the request.
+"""Routes that find their arguments without FastAPI's solver, and whose body is read byte for byte.
 
-A lean point is declared, validated and documented like any other, and FastAPI serves it too; but a request for it is
-answered before it gets there. It may ask for the path's parameters (str), one body with a `parse(bytes)` of its own,
-headers, switches in the query (bool), and `Depends` on coroutines of the request; it returns a Response.
+A lean point is declared, validated and documented like any other. It may ask for the path's parameters (str), one body
+with a `parse(bytes)` of its own, headers, switches in the query (bool), and `Depends` on coroutines of the request; it
+returns a Response.
 """
 
 import inspect
-import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 from fastapi import Request, Response, params
@@ -15,7 +14,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 Finder = Callable[[Request, bytes], object]
 Dependency = Callable[[Request], Awaitable[object]]
@@ -38,29 +36,6 @@ class LeanRoute(APIRoute):
             return response
 
         return handle
-
-
-class LeanRoutes:
-    """Answers requests for lean routes, and hands all others to the application. Errors are the caller's to answer."""
-
-    def __init__(self, app: ASGIApp, prefix: str, routes: Iterable[object]) -> None:
-        self._app = app
-        self._routes = [
-            (method, re.compile(re.escape(prefix) + route.path_regex.pattern.lstrip("^")), route.get_route_handler())
-            for route in routes
-            if isinstance(route, LeanRoute)
-            for method in route.methods or ()
-        ]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            for method, pattern, handle in self._routes:
-                if method == scope["method"] and (match := pattern.match(scope["path"])):
-                    scope["path_params"] = match.groupdict()
-                    response = await handle(Request(scope, receive))
-                    await response(scope, receive, send)
-                    return
-        await self._app(scope, receive, send)
 
 
 async def _body(request: Request) -> bytes:

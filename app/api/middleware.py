@@ -5,7 +5,7 @@ CORS) is put around the application only for those that do. Keep it outermost.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import getrandbits
 from time import perf_counter
 from typing import Final, Literal
@@ -23,6 +23,15 @@ from app.logs import correlation_id
 _SANE_ID: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 _CLIENT_LEFT: Final = 499
 _OUR_BUG: Final = 500
+
+
+def request_id_of(headers: Mapping[bytes, bytes]) -> bytes:
+    """The request's correlation id: the caller's own, if it is one, or a new one."""
+    request_id = headers.get(b"x-request-id")
+    if request_id is None or _SANE_ID.fullmatch(request_id) is None:
+        request_id = b"%032x" % getrandbits(128)
+    return request_id
+
 
 LogLevel = Literal["trace", "debug", "info", "warning", "error"]
 # The least status that is logged at each level: successes at debug, refusals at info, failures always.
@@ -43,9 +52,7 @@ class RequestMiddleware:
             return
         started = perf_counter()
         headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id")
-        if request_id is None or _SANE_ID.fullmatch(request_id) is None:
-            request_id = b"%032x" % getrandbits(128)
+        request_id = request_id_of(headers)
         # Never reset: the server runs each request in a task, hence in a context, of its own.
         correlation_id.set(request_id.decode("ascii"))
         path = scope["path"]

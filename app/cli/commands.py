@@ -16,7 +16,7 @@ def api_command(host: str, port: int) -> list[str]:
     return [
         *(*_UVICORN, "--factory", "app.main:create_app"),
         *("--app-dir", str(Path(__file__).resolve().parents[2])),
-        *("--host", host, "--port", str(port), "--loop", "uvloop", "--http", "app.http_guard:GuardedProtocol"),
+        *("--host", host, "--port", str(port), "--loop", "uvloop", "--http", "app.http_direct:DirectProtocol"),
         # Without `on`, uvicorn would serve even when the start-up failed. 20 s fit in Kubernetes' 30.
         *("--lifespan", "on", "--no-access-log", "--timeout-graceful-shutdown", "20"),
         # Nothing reads the client's address, so that nobody needs to be believed about it.

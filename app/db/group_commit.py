@@ -6,7 +6,10 @@ lone caller waits for nobody.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
+
+from loguru import logger
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -38,7 +41,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._free_lanes = lanes
         self._waiting = waiting
         self._gather = gather
-        self._items: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
+        self._items: list[tuple[ItemT, Callable[[ResultT | Exception], None]]] = []
         self._scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -48,10 +51,18 @@ class GroupCommit(Generic[ItemT, ResultT]):
 
         Raises Overloaded, or what the batch or this item of it raised.
         """
+        future: asyncio.Future[ResultT] = self._loop.create_future()
+        self.submit(item, partial(_resolve, future))
+        return await future
+
+    def submit(self, item: ItemT, done: Callable[[ResultT | Exception], None]) -> None:
+        """As `put`, for callers without a task: `done` is called, and must not raise, once the item is committed.
+
+        Raises Overloaded; then `done` is not called.
+        """
         if len(self._items) >= self._waiting:
             raise Overloaded
-        future: asyncio.Future[ResultT] = self._loop.create_future()
-        self._items.append((item, future))
+        self._items.append((item, done))
         if not self._scheduled and self._free_lanes:
             self._scheduled = True
             if self._gather:
@@ -59,7 +70,6 @@ class GroupCommit(Generic[ItemT, ResultT]):
             else:
                 # At the end of this turn of the loop, so that everything that arrived in it goes together.
                 self._loop.call_soon(self._start)
-        return await future
 
     def _start(self) -> None:
         self._scheduled = False
@@ -71,20 +81,21 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, batch: list[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
+    async def _run(self, batch: list[tuple[ItemT, Callable[[ResultT | Exception], None]]]) -> None:
         try:
-            results = await self._write([item for item, _ in batch])
-            for (_, future), result in zip(batch, results, strict=True):
-                if future.done():
-                    continue  # Its caller has left.
-                if isinstance(result, Exception):
-                    future.set_exception(result)
-                else:
-                    future.set_result(result)
-        except Exception as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            results: Sequence[ResultT | Exception]
+            try:
+                results = await self._write([item for item, _ in batch])
+                if len(results) != len(batch):
+                    raise ValueError(f"{len(batch)} items were written and {len(results)} results returned")
+            except Exception as error:
+                results = [error] * len(batch)
+            for (_, done), result in zip(batch, results, strict=True):
+                try:
+                    done(result)
+                except Exception as error:
+                    # Our bug, and this caller's alone: the others of the batch must hear of theirs.
+                    logger.opt(exception=error).error("a caller could not take the result of its commit")
         finally:
             self._free_lanes += 1
             self._start()
@@ -96,3 +107,12 @@ class GroupCommit(Generic[ItemT, ResultT]):
                 await asyncio.wait(self._tasks)
             else:
                 await asyncio.sleep(0)
+
+
+def _resolve(future: asyncio.Future[ResultT], result: ResultT | Exception) -> None:
+    if future.done():
+        return  # Its caller has left.
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

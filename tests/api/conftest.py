@@ -1,5 +1,7 @@
 """What tests of the API's domains share."""
 
+from collections.abc import AsyncIterator, Iterator
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -8,8 +10,25 @@ from app import clock, tokens
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
+from tests.api.api_server import ApiServer, serve_api
 from tests.api.publishing import Counts, count_stored
 from tests.api.shop import Shop
+
+
+@pytest.fixture(scope="session")
+def api_server(settings: Settings) -> Iterator[ApiServer]:
+    """The API behind a real uvicorn, as `postrider api` runs it."""
+    with serve_api(settings) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(request: pytest.FixtureRequest, app: FastAPI, token: str) -> AsyncIterator[httpx.AsyncClient]:
+    """As everywhere; but `both_ways` gives each test another run, in which requests take the shortcut to publishing."""
+    way = getattr(request, "param", "usual")
+    server: ApiServer | None = None if way == "usual" else request.getfixturevalue("api_server")
+    async with factories.client_of(app, token) if server is None else server.client(token) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,21 +1,23 @@
-"""A real uvicorn server on loopback, with the guard in front, for tests of what goes over the wire."""
+"""A real uvicorn server on loopback, with our protocols in front, for tests of what goes over the wire."""
 
 import asyncio
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.http_direct import DirectProtocol
 from app.http_guard import GuardedProtocol, Limits
 
 LIMITS = Limits(header_timeout=0.4, body_timeout=0.6, idle_timeout=0.5)
 
 
-class ImpatientProtocol(GuardedProtocol):
-    """The guard, with limits that a test can wait for."""
+class ImpatientProtocol(DirectProtocol):
+    """The front of the API, with limits that a test can wait for."""
 
     @classmethod
     def limits_of_process(cls) -> Limits:
@@ -23,12 +25,14 @@ class ImpatientProtocol(GuardedProtocol):
 
 
 @contextmanager
-def serve(app: ASGIApp, protocol: type[GuardedProtocol] = ImpatientProtocol) -> Iterator[int]:
-    """Serve the application from a thread; gives the port."""
+def serve(
+    app: ASGIApp, protocol: type[GuardedProtocol] = ImpatientProtocol, lifespan: Literal["on", "off"] = "off"
+) -> Iterator[int]:
+    """Serve the application from a thread; gives the port, at which it may not be ready yet."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
-        config = uvicorn.Config(app, http=protocol, loop="uvloop", lifespan="off", log_config=None)
+        config = uvicorn.Config(app, http=protocol, loop="uvloop", lifespan=lifespan, log_config=None)
         server = uvicorn.Server(config)
         factory = config.get_loop_factory()
 

@@ -16,8 +16,11 @@ from app import clock, ids, tokens
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
+from tests.api.api_server import both_ways
 from tests.api.publishing import KEY, Counts, body
 from tests.factories import Json
+
+pytestmark = both_ways
 
 
 async def test_a_message_is_accepted_with_its_id_and_time(client: httpx.AsyncClient, application: str) -> None:

@@ -9,8 +9,11 @@ from fastapi import FastAPI
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
+from tests.api.api_server import both_ways
 from tests.api.publishing import KEY, Counts, body
 from tests.factories import Json
+
+pytestmark = both_ways
 
 
 async def test_an_event_id_is_published_once(client: httpx.AsyncClient, application: str, counts: Counts) -> None:

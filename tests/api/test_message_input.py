@@ -13,7 +13,10 @@ from app import ids
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
+from tests.api.api_server import both_ways
 from tests.api.publishing import KEY, body, count_stored, count_work
+
+pytestmark = both_ways
 
 PARSED, CHECKED = "value_error.jsondecode", "value_error"
 

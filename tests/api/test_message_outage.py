@@ -12,6 +12,7 @@ from app.cli.embedded import EmbeddedPostgres
 from app.cli.migrations import migrate
 from app.settings import Settings
 from tests import factories
+from tests.api.api_server import serve_api
 from tests.api.publishing import body
 
 
@@ -31,18 +32,19 @@ async def test_while_postgres_is_away_nothing_is_acknowledged_and_it_goes_on_whe
         dsn = postgres.dsn("postrider")
         await asyncio.to_thread(migrate, dsn, lambda _line: None)
         own = settings.model_copy(update={"db_dsn": dsn, "db_statement_timeout": 2.0, "log_level": "error"})
-        async with factories.running(own) as app, factories.client_of(app, token) as client:
-            application = (await factories.create_application(client))["id"]
-            acknowledged = [(await factories.publish(client, application))["id"]]
-            await asyncio.to_thread(postgres.stop)
-            requests = [client.post(f"/app/{application}/msg", json=body()) for _ in range(10)]
-            for answer in await asyncio.gather(*requests):
-                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-                assert int(answer.headers["retry-after"]) >= 1
-            await asyncio.to_thread(postgres.start)
-            async with asyncio.timeout(3):
-                while (answer := await client.post(f"/app/{application}/msg", json=body())).status_code == 503:
-                    await asyncio.sleep(0.05)
-            acknowledged.insert(0, answer.json()["id"])
-            listed = (await client.get(f"/app/{application}/msg")).json()["data"]
-            assert [message["id"] for message in listed] == acknowledged
+        with serve_api(own) as server:
+            async with server.client(token) as client:
+                application = (await factories.create_application(client))["id"]
+                acknowledged = [(await factories.publish(client, application))["id"]]
+                await asyncio.to_thread(postgres.stop)
+                requests = [client.post(f"/app/{application}/msg", json=body()) for _ in range(10)]
+                for answer in await asyncio.gather(*requests):
+                    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+                    assert int(answer.headers["retry-after"]) >= 1
+                await asyncio.to_thread(postgres.start)
+                async with asyncio.timeout(3):
+                    while (answer := await client.post(f"/app/{application}/msg", json=body())).status_code == 503:
+                        await asyncio.sleep(0.05)
+                acknowledged.insert(0, answer.json()["id"])
+                listed = (await client.get(f"/app/{application}/msg")).json()["data"]
+                assert [message["id"] for message in listed] == acknowledged

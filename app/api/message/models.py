@@ -1,5 +1,6 @@
 """Messages on the wire."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -54,6 +55,18 @@ class MessageOut(Dto):
     channels: list[str] | None = None
     payload: RawJson
     timestamp: Timestamp
+
+
+def published_json(message_id: str, body: MessageIn, created_at: datetime) -> bytes:
+    """The answer to most requests to publish: `exact_json` of the MessageOut, a dozen times faster."""
+    out: dict[str, object] = {"id": message_id, "eventType": body.event_type}
+    if body.event_id is not None:
+        out["eventId"] = body.event_id
+    if body.channels is not None:
+        out["channels"] = body.channels
+    out["payload"] = orjson.Fragment(body.payload)
+    out["timestamp"] = created_at
+    return orjson.dumps(out, option=orjson.OPT_UTC_Z)
 
 
 def _value(name: str, raw: msgspec.Raw) -> object:

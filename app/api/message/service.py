@@ -1,7 +1,8 @@
 """Hop 2: the rules of publishing."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final, assert_never
 
 from cachetools import LRUCache
@@ -32,7 +33,10 @@ class MessageService:
     async def publish(
         self, caller: Principal, application: str, body: MessageIn, idempotency_key: str | None, with_content: bool
     ) -> MessageOut:
-        """Store a message with what must be delivered of it, and ring for it; returns once both are committed."""
+        """Store a message with what must be delivered of it, and ring for it; returns once both are committed.
+
+        Raises NotFound, Conflict, Unavailable, and what a lost connection raises.
+        """
         message = await self._message(caller.organization_id, application, body, idempotency_key)
         result = await self._put(message)
         if result is Refusal.NO_APPLICATION and message.uid is not None:
@@ -40,9 +44,19 @@ class MessageService:
             self._uids.pop((message.organization_id, message.uid), None)
             message = await self._message(caller.organization_id, application, body, idempotency_key)
             result = await self._put(message)
+        return await self.conclude(message, body, result, with_content)
+
+    def submit(self, message: NewMessage, done: Callable[[Publication | Exception], None]) -> None:
+        """Store a message; `done` hears what came of it, for `conclude`. Raises Overloaded, and does nothing then."""
+        self._group.submit(message, done)
+
+    async def conclude(
+        self, message: NewMessage, body: MessageIn, result: Publication, with_content: bool
+    ) -> MessageOut:
+        """What is answered to the one who published. NotFound, Conflict if it was refused."""
         match result:
-            case Stored():
-                return _out(message.id, body, result, with_content)
+            case Stored(created_at=created_at):
+                return _out(message.id, body, created_at, with_content)
             case Refusal.NO_APPLICATION:
                 raise NotFound(_NO_APPLICATION)
             case Refusal.TAKEN:
@@ -50,12 +64,14 @@ class MessageService:
             case _:
                 assert_never(result)
 
-    async def _message(
+    def message(
         self, organization_id: str, application: str, body: MessageIn, idempotency_key: str | None
-    ) -> NewMessage:
-        """What is to be stored. NotFound if the application's uid is nobody's."""
+    ) -> NewMessage | None:
+        """What is to be stored; None if nobody knows here, without asking the database, which application is meant."""
         uid = None if application.startswith("app_") else application
-        application_id = application if uid is None else await self._application_of(organization_id, uid)
+        application_id = application if uid is None else self._uids.get((organization_id, uid))
+        if application_id is None:
+            return None
         key = request_hash = None
         if idempotency_key:
             # Of the application, not of the name that it goes by: that may be another's tomorrow.
@@ -74,16 +90,22 @@ class MessageService:
             request_hash,
         )
 
-    async def _application_of(self, organization_id: str, uid: str) -> str:
-        known = self._uids.get((organization_id, uid))
-        if known is None:
+    async def _message(
+        self, organization_id: str, application: str, body: MessageIn, idempotency_key: str | None
+    ) -> NewMessage:
+        """What is to be stored. NotFound if the application's uid is nobody's."""
+        message = self.message(organization_id, application, body, idempotency_key)
+        if message is None:
             # Whatever is not a uid names nothing.
-            if UID_PATTERN.fullmatch(uid):
-                known = await self._publishing.application_of(organization_id, uid)
-            if known is None:
+            found = UID_PATTERN.fullmatch(application) and await self._publishing.application_of(
+                organization_id, application
+            )
+            if not found:
                 raise NotFound(_NO_APPLICATION)
-            self._uids[organization_id, uid] = known
-        return known
+            self._uids[organization_id, application] = found
+            message = self.message(organization_id, application, body, idempotency_key)
+            assert message is not None
+        return message
 
     async def _put(self, message: NewMessage) -> Publication:
         try:
@@ -100,7 +122,7 @@ class MessageService:
         if earlier.request_hash != message.request_hash:
             raise Conflict("This idempotency key was used with another body. Use a new key; nothing was published.")
         # The request is the same, so that only the id and the time are the first one's.
-        return _out(earlier.message_id, body, Stored(earlier.created_at), with_content)
+        return _out(earlier.message_id, body, earlier.created_at, with_content)
 
     async def _commit(self, batch: Sequence[NewMessage]) -> list[Publication | Exception]:
         results, shards = await self._publishing.publish(batch)
@@ -116,12 +138,12 @@ def _digest(text: bytes) -> bytes:
     return hashlib.blake2b(text, digest_size=16).digest()
 
 
-def _out(message_id: str, body: MessageIn, stored: Stored, with_content: bool) -> MessageOut:
+def _out(message_id: str, body: MessageIn, created_at: datetime, with_content: bool) -> MessageOut:
     return MessageOut.model_construct(
         id=message_id,
         event_type=body.event_type,
         event_id=body.event_id,
         channels=body.channels,
         payload=body.payload if with_content else _EMPTY,
-        timestamp=stored.created_at,
+        timestamp=created_at,
     )

@@ -1,0 +1,107 @@
+"""Hop 1 for nearly every message: publishing without a task, a request and a response of its own.
+
+What `create_message` in points.py does, for requests in the form that clients send them. Whatever is unusual about one
+is declined before anything was done, and takes the usual way, which also knows how to refuse it.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Final, Protocol
+
+from app.api.exact import exact_json
+from app.api.message.models import MessageIn, published_json
+from app.api.message.service import MessageService
+from app.api.problems import response_to
+from app.db.message.publish import NewMessage, Publication, Refusal, Stored
+from app.logs import correlation_id
+from app.tokens import Principal, TokenVerifier
+
+_ACCEPTED: Final = 202
+# Larger bodies gain nothing, and are not to be parsed between two reads of other connections.
+_MOST_BYTES: Final = 65_536
+
+
+class Exchange(Protocol):
+    """A request that has arrived whole, and the way to answer it. Header names are in lower case."""
+
+    application: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    request_id: bytes
+
+    def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send the response; nothing happens if the client has left."""
+
+
+class DirectPublishing:
+    """Publishes what arrives in exchanges. Belongs to one event loop."""
+
+    def __init__(self, tokens: TokenVerifier, messages: MessageService, max_body_bytes: int) -> None:
+        # The largest body that is to come here.
+        self.most_bytes = min(max_body_bytes, _MOST_BYTES)
+        self._tokens = tokens
+        self._messages = messages
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, exchange: Exchange) -> bool:
+        """Publish a message, and answer once it is committed. False if the request must take the usual way."""
+        headers = exchange.headers
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            return False
+        key = headers.get(b"idempotency-key")
+        try:
+            caller = self._tokens.verify(token.decode("latin-1").strip())
+            if caller.application_id is not None:
+                return False
+            body = MessageIn.parse(exchange.body)
+            idempotency_key = None if key is None else key.decode("latin-1")
+            message = self._messages.message(caller.organization_id, exchange.application, body, idempotency_key)
+            if message is None:
+                return False
+
+            def conclude(result: Publication | Exception) -> None:
+                if isinstance(result, Stored):
+                    exchange.answer(_ACCEPTED, published_json(message.id, body, result.created_at))
+                else:
+                    self._start(self._conclude(exchange, caller, body, message, idempotency_key, result))
+
+            self._messages.submit(message, conclude)
+        except Exception:
+            # Nothing was done yet. The usual way meets the same reason, and answers it.
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Wait for the answers that are being worked out."""
+        await asyncio.gather(*self._tasks)
+
+    def _start(self, conclusion: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(conclusion)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _conclude(
+        self,
+        exchange: Exchange,
+        caller: Principal,
+        body: MessageIn,
+        message: NewMessage,
+        idempotency_key: str | None,
+        result: Refusal | Exception,
+    ) -> None:
+        """Answer what was not simply stored."""
+        correlation_id.set(exchange.request_id.decode("ascii"))
+        try:
+            if isinstance(result, Exception):
+                raise result
+            if result is Refusal.NO_APPLICATION:
+                # Nothing was stored, and its uid may name another application by now.
+                out = await self._messages.publish(caller, exchange.application, body, idempotency_key, True)
+            else:
+                out = await self._messages.conclude(message, body, result, True)
+        except Exception as error:
+            response = response_to(error)
+            exchange.answer(response.status_code, bytes(response.body), response.headers)
+        else:
+            exchange.answer(_ACCEPTED, exact_json(out))

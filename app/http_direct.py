@@ -1,0 +1,171 @@
+"""A shortcut from the connection to publishing, for the one request whose rate matters.
+
+Use it with `uvicorn --http app.http_direct:DirectProtocol`. A POST of a message in the form that clients send it (one
+header of each name, a small body of declared length, nothing else under way on the connection) goes straight to
+app/api/message/direct.py when it has arrived, and its answer straight to the transport. All others, and those that
+`DirectPublishing` declines, are served by uvicorn and the ASGI application as if this file were not there.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from math import inf
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from app.api.message.direct import DirectPublishing
+from app.api.middleware import request_id_of
+from app.http_guard import GuardedProtocol
+
+_PUBLISH: Final = re.compile(rb"/api/v1/app/([a-zA-Z0-9\-_.]{1,256})/msg/?")
+# What asks for more than a plain answer.
+_UNUSUAL: Final = frozenset({b"expect", b"origin", b"transfer-encoding", b"upgrade", b"content-encoding"})
+
+
+class _Unheard:
+    """In place of the event by which uvicorn wakes the application: nobody waits for it here."""
+
+    def set(self) -> None:
+        pass
+
+
+_UNHEARD: Final = _Unheard()
+
+
+class DirectExchange:
+    """One request and its answer; what uvicorn's protocol knows of its own cycle, it finds here by the same names."""
+
+    __slots__ = (
+        "application",
+        "body",
+        "disconnected",
+        "headers",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "protocol",
+        "request_id",
+        "response_complete",
+        "response_started",
+    )
+
+    def __init__(self, protocol: "DirectProtocol", application: str, headers: Mapping[bytes, bytes]) -> None:
+        self.protocol = protocol
+        self.application = application
+        self.headers = headers
+        self.request_id = request_id_of(headers)
+        self.body = b""
+        self.more_body = True
+        self.keep_alive = True
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = False
+        self.message_event = _UNHEARD
+
+    def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send the response; nothing happens if the client has left. `headers`, if given, are all but our own."""
+        self.response_started = self.response_complete = True
+        if not self.disconnected:
+            self.protocol.respond(self, status, body, headers)
+
+
+class DirectProtocol(GuardedProtocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Of the lifespan's state; not there if every request is to be logged.
+        self._publishing: DirectPublishing | None = self.app_state.get("publishing")
+        self._exchange: DirectExchange | None = None
+
+    def on_headers_complete(self) -> None:
+        self._exchange = self._direct()
+        if self._exchange is None:
+            super().on_headers_complete()
+        else:
+            self.check_head()
+            self.cycle = self._exchange  # type: ignore[assignment]
+
+    def on_body(self, body: bytes) -> None:
+        if self._exchange is None:
+            super().on_body(body)
+        else:
+            self._exchange.body += body
+
+    def on_message_complete(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            super().on_message_complete()
+            return
+        exchange.more_body = False
+        if self._publishing is not None and not self.flow.write_paused and self._publishing.take(exchange):
+            # The client has done its part.
+            self.deadline = inf
+            return
+        # As if it had arrived only now.
+        self.cycle = None  # type: ignore[assignment]
+        HttpToolsProtocol.on_headers_complete(self)
+        if exchange.body:
+            super().on_body(exchange.body)
+        super().on_message_complete()
+
+    def respond(
+        self, exchange: DirectExchange, status: int, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Write an exchange's response, and go on with what arrived after its request."""
+        if self.transport.is_closing():
+            return
+        if headers is None:
+            own = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+        else:
+            own = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+        self.transport.write(
+            b"%b%b%bx-request-id: %b\r\n%b\r\n%b"
+            % (
+                STATUS_LINE[status],
+                _default_lines(self.server_state),
+                own,
+                exchange.request_id,
+                b"" if exchange.keep_alive else b"connection: close\r\n",
+                body,
+            )
+        )
+        if not exchange.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _direct(self) -> DirectExchange | None:
+        """The exchange of a request whose headers have arrived; None if it is to be served the usual way."""
+        if (
+            self._publishing is None
+            or (match := _PUBLISH.fullmatch(self.url)) is None
+            or self.parser.get_method() != b"POST"
+            or not (self.cycle is None or self.cycle.response_complete)
+            or self.parser.get_http_version() != "1.1"
+            or not self.parser.should_keep_alive()
+            or self.limit_concurrency is not None
+            or self.root_path
+        ):
+            return None
+        headers = dict(self.headers)
+        length = headers.get(b"content-length")
+        if (
+            len(headers) != len(self.headers)
+            or not _UNUSUAL.isdisjoint(headers)
+            or length is None
+            or int(length) > self._publishing.most_bytes
+        ):
+            return None
+        return DirectExchange(self, match[1].decode("ascii"), headers)
+
+
+@lru_cache(maxsize=2)
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+def _default_lines(state: ServerState) -> bytes:
+    """The date and what else the server adds to each response; it makes them anew once a second."""
+    return _lines(tuple(state.default_headers))
