@@ -8,13 +8,15 @@ interval, with a short timeout, and logs once when the broker goes away.
 import asyncio
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 from celery import Celery
 from loguru import logger
 
-# The drain that a ring starts goes on looking for at least three times as long (worker/drain.py), so that what comes
-# within an interval is found without another ring.
 INTERVAL_SECONDS = 0.1
+# A shard is not rung for again for so long. The drain that a ring starts goes on looking at least half as long again
+# (worker/drain.py), so that what comes meanwhile is found without another ring; if the ring was lost, by the sweep.
+QUIET_SECONDS = 1.0
 # By then a worker that runs has found it by itself.
 EXPIRES_SECONDS = 60
 
@@ -25,13 +27,18 @@ class Doorbell:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         self._waiting: set[int] = set()
+        self._rung_at: dict[int, float] = {}
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="doorbell")
         self._reachable = True
 
     def ring(self, shards: Iterable[int]) -> None:
         """Ask the workers to drain these shards; returns at once."""
-        self._waiting.update(shards)
+        now = monotonic()
+        for shard in shards:
+            if now - self._rung_at.get(shard, -QUIET_SECONDS) >= QUIET_SECONDS:
+                self._rung_at[shard] = now
+                self._waiting.add(shard)
         if self._waiting and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._send())
 

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from app import ids
 from app.broker import celery_app
 from app.cli.embedded import EmbeddedValkey
-from app.doorbell import EXPIRES_SECONDS, INTERVAL_SECONDS, Doorbell
+from app.doorbell import EXPIRES_SECONDS, INTERVAL_SECONDS, QUIET_SECONDS, Doorbell
 from app.settings import Settings
 
 
@@ -82,6 +82,20 @@ async def test_a_lone_ring_is_sent_at_once(queue: Settings, redis: Redis) -> Non
             await asyncio.sleep(0.005)
     assert tasks == [[3, 7]]
     await doorbell.close()
+
+
+async def test_a_shard_that_was_rung_for_is_left_in_peace_for_a_moment(queue: Settings, redis: Redis) -> None:
+    doorbell = Doorbell(celery_app(queue))
+    started = perf_counter()
+    doorbell.ring([7])
+    while perf_counter() - started < QUIET_SECONDS - 2 * INTERVAL_SECONDS:
+        doorbell.ring([7, 8])
+        await asyncio.sleep(0.01)
+    assert await rung(redis, queue) in ([[7], [8]], [[7, 8]])
+    await asyncio.sleep(3 * INTERVAL_SECONDS)
+    doorbell.ring([7])
+    await doorbell.close()
+    assert (await rung(redis, queue))[-1] == [7]
 
 
 async def test_a_ring_for_nothing_sends_nothing(queue: Settings, redis: Redis) -> None:

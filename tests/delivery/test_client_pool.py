@@ -50,6 +50,34 @@ async def test_parallel_deliveries_have_their_own_answers_and_leave_connections_
 
 
 @on_each_loop
+@pytest.mark.parametrize("saturated", [True, False])
+async def test_a_burst_opens_more_than_a_few_connections_only_where_that_helps(
+    rude: RudeServer, client: DeliveryClient, monkeypatch: pytest.MonkeyPatch, saturated: bool
+) -> None:
+    monkeypatch.setattr(pool.Saturation, "is_full", lambda _self: saturated)
+    monkeypatch.setattr(pool, "_STUCK_SECONDS", 60.0)
+    target = rude.does(answering_after(0.1))
+    outcomes = await asyncio.gather(*(client.post(target, b"", BODY) for _ in range(3 * pool.FEW)))
+    assert {type(outcome) for outcome in outcomes} == {Delivered}
+    assert (rude.most_open == pool.FEW) is saturated
+
+
+@on_each_loop
+async def test_requests_behind_those_that_hang_get_connections_however_busy_the_loop_is(
+    rude: RudeServer, client: DeliveryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool.Saturation, "is_full", lambda _self: True)
+    hanging = rude.does(hang)
+    stuck = [asyncio.create_task(client.post(hanging, b"", BODY)) for _ in range(pool.FEW)]
+    await asyncio.sleep(0.05)
+    outcome = await client.post(rude.does(answering_after(0)), b"", BODY)
+    assert isinstance(outcome, Delivered)
+    for task in stuck:
+        task.cancel()
+    await asyncio.gather(*stuck, return_exceptions=True)
+
+
+@on_each_loop
 async def test_a_host_has_no_more_connections_than_allowed_and_everybody_gets_a_turn(rude: RudeServer) -> None:
     client = loopback_client(most=4)
     target = rude.does(answering_after(0.005))
