@@ -9,14 +9,18 @@ from app.api.endpoint import points as endpoint
 from app.api.event_type import points as event_type
 from app.api.health import points as health
 from app.api.message import points as message
+from app.api.operational_webhook import points as operational_webhook
+from app.api.receiver_access import points as receiver_access
 from app.api.responses import ERRORS
 
 router = APIRouter(prefix="/api/v1", responses=ERRORS)
 router.include_router(message.publishing)
 router.include_router(message.router)
 router.include_router(endpoint.router)
+router.include_router(receiver_access.router)
 router.include_router(application.router)
 router.include_router(attempt.router)
 router.include_router(event_type.router)
+router.include_router(operational_webhook.router)
 router.include_router(health.router)
 router.include_router(auth.router)

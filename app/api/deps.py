@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.api.message.service import MessageService
 from app.db.application.model import ApplicationRow
 from app.db.application.table import ApplicationsTable
-from app.db.session import Database
+from app.db.session import Database, due_after_commit
 from app.doorbell import Doorbell
 from app.errors import AuthenticationFailed, InsufficientAccess, NotFound
 from app.sealing import Sealer
@@ -56,9 +56,18 @@ SettingsDep = Annotated[Settings, Depends(app_settings)]
 SealerDep = Annotated[Sealer, Depends(sealer)]
 
 
-async def _writing(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+async def doorbell(request: Request) -> Doorbell:
+    found: Doorbell = request.app.state.doorbell
+    return found
+
+
+DoorbellDep = Annotated[Doorbell, Depends(doorbell)]
+
+
+async def _writing(database: DatabaseDep, bell: DoorbellDep) -> AsyncIterator[AsyncSession]:
     async with database.transaction() as session:
         yield session
+    bell.ring(due_after_commit(session))
 
 
 async def _reading(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
@@ -102,10 +111,4 @@ async def message_service(request: Request) -> MessageService:
     return found
 
 
-async def doorbell(request: Request) -> Doorbell:
-    found: Doorbell = request.app.state.doorbell
-    return found
-
-
 MessageServiceDep = Annotated[MessageService, Depends(message_service)]
-DoorbellDep = Annotated[Doorbell, Depends(doorbell)]

@@ -105,6 +105,12 @@ class Database:
             yield session
 
 
+def due_after_commit(session: AsyncSession) -> set[int]:
+    """The shards that hold something due once this session's transaction is committed; whoever commits it rings."""
+    shards: set[int] = session.info.setdefault("due_after_commit", set())
+    return shards
+
+
 @asynccontextmanager
 async def unavailable_when_unreachable() -> AsyncIterator[None]:
     """Turns what a lost connection raises into Unavailable, for callers outside of a request."""

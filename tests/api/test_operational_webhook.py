@@ -1,11 +1,14 @@
 """Operational webhook endpoints over the API, and the application behind them that nobody sees."""
 
 import asyncio
+import json
 import socket
+from base64 import b64decode
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import redis
 import uvicorn
 from fastapi import FastAPI
 from svix.api import SvixAsync, SvixOptions
@@ -18,7 +21,9 @@ from svix.models import (
 )
 
 from app.db.session import Database
+from app.db.shard.model import shard_of
 from tests import factories
+from tests.api.shop import Shop
 from tests.factories import URL, Json
 
 PATH = "/operational-webhook/endpoint"
@@ -185,3 +190,19 @@ async def test_an_organizations_uids_of_applications_and_operational_endpoints_d
     await factories.create_application(client, uid="acme")
     again = await client.post(PATH, json={"url": URL, "uid": "acme"})
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
+
+
+async def test_a_ring_tells_the_workers_of_what_is_told(client: httpx.AsyncClient, shop: Shop, redis_dsn: str) -> None:
+    listener = (await create(client))["id"]
+    with redis.Redis.from_url(redis_dsn) as broker:
+        broker.delete("postrider:postrider")
+        await client.patch(f"/app/{shop.application}/endpoint/{shop.endpoint}", json={"disabled": True})
+        async with asyncio.timeout(10):
+            while not any(shard_of(listener) in shards for shards in _tasks(broker)):
+                await asyncio.sleep(0.02)
+
+
+def _tasks(broker: redis.Redis) -> list[list[int]]:
+    """The shards of each task that waits for a worker."""
+    tasks = broker.lrange("postrider:postrider", 0, -1)
+    return [json.loads(b64decode(json.loads(task)["body"]))[0][0] for task in tasks]

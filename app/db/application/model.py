@@ -17,6 +17,8 @@ class ApplicationRow(SQLModel, table=True):
     rate_limit: int | None = None
     # `metadata` is SQLAlchemy's own name on a class.
     metadata_: dict[str, str] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
+    # Holds the organization's operational endpoints, and is found only by those who look for them.
+    operational: bool = False
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

@@ -1,27 +1,35 @@
-"""All the SQL about the health of endpoints. The worker writes it, many endpoints at once."""
+"""All the SQL about the health of endpoints. The worker writes it, many endpoints at once; the API forgets it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 _LOAD: Final = """
 SELECT endpoint_id, extract(epoch FROM opened_at)::float8, extract(epoch FROM first_failure_at)::float8,
-       consecutive_failures, extract(epoch FROM paused_until)::float8
+       consecutive_failures, extract(epoch FROM paused_until)::float8, revision
 FROM endpoint_health WHERE endpoint_id = ANY ($1::text[])
 """
 
 _STORE: Final = """
-INSERT INTO endpoint_health AS h (endpoint_id, opened_at, first_failure_at, consecutive_failures, paused_until)
-SELECT i.endpoint_id, to_timestamp(opened_at), to_timestamp(first_failure_at), failures, to_timestamp(paused_until)
-FROM unnest($1::text[], $2::float8[], $3::float8[], $4::integer[], $5::float8[])
-    AS i(endpoint_id, opened_at, first_failure_at, failures, paused_until)
+INSERT INTO endpoint_health AS h
+    (endpoint_id, opened_at, first_failure_at, consecutive_failures, paused_until, revision)
+SELECT i.endpoint_id, to_timestamp(opened_at), to_timestamp(first_failure_at), failures, to_timestamp(paused_until),
+       revision
+FROM unnest($1::text[], $2::float8[], $3::float8[], $4::integer[], $5::float8[], $6::bigint[])
+    AS i(endpoint_id, opened_at, first_failure_at, failures, paused_until, revision)
 ORDER BY i.endpoint_id
 ON CONFLICT (endpoint_id) DO UPDATE
 SET opened_at = excluded.opened_at, first_failure_at = excluded.first_failure_at,
-    consecutive_failures = excluded.consecutive_failures, paused_until = excluded.paused_until, updated_at = now()
+    consecutive_failures = excluded.consecutive_failures, paused_until = excluded.paused_until,
+    revision = excluded.revision, updated_at = now()
+WHERE h.revision <= excluded.revision
 """
+
+_FORGET: Final = text("DELETE FROM endpoint_health WHERE endpoint_id = :endpoint_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,8 @@ class EndpointHealth:
     first_failure_at: float | None = None
     consecutive_failures: int = 0
     paused_until: float | None = None
+    # The endpoint's, when this was learned: once that has changed, it says nothing. Alone it is not worth a write.
+    revision: int = field(default=0, compare=False)
 
 
 class EndpointHealthTable:
@@ -46,7 +56,7 @@ class EndpointHealthTable:
         return {row["endpoint_id"]: EndpointHealth(*row) for row in await self._pool.fetch(_LOAD, endpoint_ids)}
 
     async def store(self, healths: Sequence[EndpointHealth]) -> None:
-        """Keep how endpoints are now. Each may be named once."""
+        """Keep how endpoints are now, unless more is known by now. Each may be named once."""
         await self._pool.execute(
             _STORE,
             [h.endpoint_id for h in healths],
@@ -54,4 +64,10 @@ class EndpointHealthTable:
             [h.first_failure_at for h in healths],
             [h.consecutive_failures for h in healths],
             [h.paused_until for h in healths],
+            [h.revision for h in healths],
         )
+
+
+async def forget_health(session: AsyncSession, endpoint_id: str) -> None:
+    """An endpoint that is enabled again begins without a past."""
+    await session.execute(_FORGET, {"endpoint_id": endpoint_id})

@@ -1,0 +1,1 @@
+"""Operational webhook: an event of Postrider's own, sent to endpoints that the organization registered for them."""
