@@ -5,17 +5,17 @@ environment file starts Postrider.
 """
 
 import ipaddress
-import json
 import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from app import setting_values as values
+from app.setting_values import Network
 
 
 class SettingsError(Exception):
@@ -95,7 +95,9 @@ class Settings(BaseSettings):
         "IDLE_TIMEOUT", 30.0, "Seconds after which an idle connection to the API is closed.", gt=0, le=3600
     )
 
-    retry_schedule: Annotated[tuple[int, ...], NoDecode] = _setting(
+    retry_schedule: Annotated[
+        tuple[int, ...], NoDecode, BeforeValidator(values.schedule), AfterValidator(values.bounded_schedule)
+    ] = _setting(
         "RETRY_SCHEDULE",
         (5, 300, 1800, 7200, 18000, 36000, 36000),
         "Seconds before each retry; the first attempt is immediate.",
@@ -125,7 +127,7 @@ class Settings(BaseSettings):
         ge=1,
         le=8760,
     )
-    whitelist_subnets: Annotated[tuple[Network, ...] | None, NoDecode] = _setting(
+    whitelist_subnets: Annotated[tuple[Network, ...] | None, NoDecode, BeforeValidator(values.networks)] = _setting(
         "WHITELIST_SUBNETS",
         None,
         "Networks (CIDR) that deliveries may reach although they are not public. Unset: none, or loopback under "
@@ -133,13 +135,32 @@ class Settings(BaseSettings):
         "WHITELIST_SUBNETS",
     )
     endpoint_https_only: bool = _setting(
-        "ENDPOINT_HTTPS_ONLY", False, "Refuse endpoints whose URL is not https.", "ENDPOINT_HTTPS_ONLY"
+        "ENDPOINT_HTTPS_ONLY",
+        False,
+        "Refuse endpoints whose URL is not https, and send nothing to those that there are.",
+        "ENDPOINT_HTTPS_ONLY",
     )
     dangerous_disable_tls_verification: bool = _setting(
         "DANGEROUS_DISABLE_TLS_VERIFICATION",
         False,
         "Deliver to receivers whose certificate cannot be verified.",
         "DANGEROUS_DISABLE_TLS_VERIFICATION",
+    )
+    ca_file: Annotated[Path, AfterValidator(values.authorities)] | None = _setting(
+        "CA_FILE", None, "Certificates (PEM) of authorities that deliveries trust in addition to the system's."
+    )
+    proxy_addr: SecretStr | None = _setting(
+        "PROXY_ADDR",
+        None,
+        "The proxy that deliveries go through, `http://`, `https://` or `socks5://user:password@host:port`. It is "
+        "asked for addresses that were looked up and judged here.",
+        "PROXY_ADDR",
+    )
+    noproxy: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(values.words)] = _setting(
+        "NOPROXY",
+        None,
+        "What deliveries reach without the proxy: host names (with all names below them), addresses, networks (CIDR).",
+        "NOPROXY",
     )
     whitelabel_headers: bool = _setting(
         "WHITELABEL_HEADERS", False, "Send only the `webhook-*` headers, not `svix-*` too.", "WHITELABEL_HEADERS"
@@ -158,7 +179,10 @@ class Settings(BaseSettings):
         "LOG_FORMAT",
     )
 
-    @field_validator("db_dsn", "db_read_dsn", "redis_dsn", "jwt_secret", "main_secret", "app_portal_url", mode="before")
+    @field_validator(
+        *("db_dsn", "db_read_dsn", "redis_dsn", "jwt_secret", "main_secret", "app_portal_url", "ca_file", "proxy_addr"),
+        mode="before",
+    )
     @classmethod
     def _blank_is_missing(cls, value: object) -> object:
         """A variable that is set to nothing, as templates of environments leave it, is one that is not set."""
@@ -182,6 +206,11 @@ class Settings(BaseSettings):
             raise ValueError("it must begin with redis:// or rediss://")
         return value
 
+    @field_validator("proxy_addr")
+    @classmethod
+    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and SecretStr(values.proxy(value.get_secret_value()))
+
     @field_validator("app_portal_url")
     @classmethod
     def _check_portal(cls, value: str | None) -> str | None:
@@ -189,40 +218,6 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("it must be a URL that begins with http:// or https://")
         return value
-
-    @field_validator("retry_schedule", mode="before")
-    @classmethod
-    def _parse_schedule(cls, value: object) -> object:
-        """Accepts `[5, 300]` as Svix writes it, and `5,300`."""
-        if not isinstance(value, str):
-            return value
-        text = value.strip()
-        try:
-            if text.startswith("[") != text.endswith("]"):
-                raise ValueError("unbalanced")
-            parts = text.removeprefix("[").removesuffix("]").split(",")
-            return tuple(int(part) for part in parts if part.strip())
-        except ValueError:
-            raise ValueError("it must be whole seconds, like 5,300,1800 or [5,300,1800]") from None
-
-    @field_validator("retry_schedule")
-    @classmethod
-    def _check_schedule(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(not 0 <= wait <= 30 * 86400 for wait in value) or len(value) > 100:
-            raise ValueError("each of at most 100 waits must be from 0 to 2592000 seconds")
-        return value
-
-    @field_validator("whitelist_subnets", mode="before")
-    @classmethod
-    def _parse_networks(cls, value: object) -> object:
-        """Accepts `["10.0.0.0/8"]` as Svix writes it, and `10.0.0.0/8,fd00::/8`."""
-        if not isinstance(value, str):
-            return value
-        try:
-            parts = json.loads(value) if value.strip().startswith("[") else value.split(",")
-        except ValueError:
-            raise ValueError("it must be networks, like 10.0.0.0/8,fd00::/8") from None
-        return tuple(ipaddress.ip_network(text) for part in parts if (text := str(part).strip()))
 
     @property
     def host(self) -> str:

@@ -137,6 +137,13 @@ WRONG = [
     ("POSTRIDER_WHITELIST_SUBNETS", "[1]"),
     ("SVIX_WHITELIST_SUBNETS", "localhost"),
     ("POSTRIDER_ENDPOINT_HTTPS_ONLY", "2"),
+    ("POSTRIDER_CA_FILE", "/nowhere/ca.pem"),
+    ("POSTRIDER_CA_FILE", "/dev/null"),
+    ("POSTRIDER_PROXY_ADDR", "proxy:3128"),
+    ("POSTRIDER_PROXY_ADDR", "http://proxy"),
+    ("SVIX_PROXY_ADDR", "socks4://proxy:1080"),
+    ("SVIX_PROXY_ADDR", "http://proxy:3128/path"),
+    ("POSTRIDER_PROXY_ADDR", "http://proxy:port"),
     ("POSTRIDER_LOG_LEVEL", "loud"),
     ("POSTRIDER_LOG_FORMAT", "xml"),
 ]
@@ -164,6 +171,17 @@ def test_no_secret_shows_in_what_is_said_about_a_wrong_setting(monkeypatch: pyte
         load_with(monkeypatch, POSTRIDER_DB_DSN="postgre://u:hunter2@h/d", POSTRIDER_JWT_SECRET="hunter2")
     assert "hunter2" not in str(refused.value)
     assert "hunter2" not in repr(settings.load(db_dsn=None))
+
+
+def test_no_password_of_a_proxy_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = load_with(
+        monkeypatch, POSTRIDER_PROXY_ADDR="socks5://u:hunter2@proxy:1080", SVIX_NOPROXY=" a.b , 10.0.0.0/8"
+    )
+    assert read.noproxy == ("a.b", "10.0.0.0/8")
+    assert "hunter2" not in repr(read)
+    with pytest.raises(SettingsError) as refused:
+        load_with(monkeypatch, POSTRIDER_PROXY_ADDR="socks6://u:hunter2@proxy:1080")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_process_serves_with_complete_settings(monkeypatch: pytest.MonkeyPatch) -> None:

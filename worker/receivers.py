@@ -1,8 +1,9 @@
 """Endpoints, ready to send to: parsed, opened and encoded once for each change of their settings."""
 
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, assert_never
 
 import asyncpg
 import msgspec
@@ -10,9 +11,18 @@ from cachetools import LRUCache
 from loguru import logger
 
 from app import __version__
+from app.db.endpoint.access import (
+    BasicAuthentication,
+    HeaderAuthentication,
+    OAuthAuthentication,
+    open_authentication,
+    open_identity,
+)
 from app.db.endpoint.model import LiveSecret, open_headers, open_secrets
 from app.db.endpoint.sending import SendingSettings, sending_settings
+from app.delivery.oauth import Bearer, TokenRequest, token_request
 from app.delivery.signing import SigningKey
+from app.delivery.tls import TlsSettings
 from app.delivery.url import Target, parse_url
 from app.sealing import SealBroken, Sealer
 
@@ -25,13 +35,18 @@ _STANDARD_HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where an endpoint's messages go, and how they are signed. `target` is a text, the reason, if nowhere."""
+    """Where an endpoint's messages go, and how they are signed. `target` is a text, the reason, if nowhere.
+
+    `timeout` is in seconds, None where the endpoint has none of its own; `bearer` has the tokens, where it wants any.
+    """
 
     revision: int
     url: str
     target: Target | str
     headers: bytes = field(repr=False)
     keys: tuple[tuple[SigningKey, int | None], ...] = field(repr=False)
+    timeout: float | None = None
+    bearer: Bearer | None = None
 
     def live_keys(self, now: float) -> list[SigningKey]:
         """The keys that sign at a time in unix seconds: the current one, and rotated ones in their grace period."""
@@ -41,9 +56,10 @@ class Receiver:
 class Receivers:
     """A cache of receivers. It cannot be stale: the caller says which revision it wants."""
 
-    def __init__(self, pool: asyncpg.Pool, sealer: Sealer) -> None:
+    def __init__(self, pool: asyncpg.Pool, sealer: Sealer, *, https_only: bool = False) -> None:
         self._pool = pool
         self._sealer = sealer
+        self._https_only = https_only
         self._cache: LRUCache[str, Receiver] = LRUCache(maxsize=50_000)
 
     async def get(self, wanted: Collection[tuple[str, int]]) -> dict[str, Receiver]:
@@ -58,20 +74,47 @@ class Receivers:
                 missing.append(endpoint_id)
         if missing:
             for settings in await sending_settings(self._pool, missing):
-                found[settings.id] = self._cache[settings.id] = _receiver(self._sealer, settings)
+                earlier = self._cache.get(settings.id)
+                receiver = _receiver(self._sealer, settings, self._https_only)
+                found[settings.id] = self._cache[settings.id] = _keeping_token(receiver, earlier)
         return found
 
 
-def _receiver(sealer: Sealer, settings: SendingSettings) -> Receiver:
-    target: Target | str
-    try:
-        target = parse_url(settings.url)
-    except ValueError as error:
-        target = str(error)
+def _keeping_token(receiver: Receiver, earlier: Receiver | None) -> Receiver:
+    """The receiver with the token that is there already, unless what it is asked for with has changed."""
+    if earlier is None or earlier.bearer is None or receiver.bearer is None:
+        return receiver
+    same = earlier.bearer.request == receiver.bearer.request
+    return replace(receiver, bearer=earlier.bearer) if same else receiver
+
+
+def _receiver(sealer: Sealer, settings: SendingSettings, https_only: bool) -> Receiver:
     try:
         own = open_headers(sealer, settings.id, settings.headers)
         secrets = open_secrets(sealer, settings.id, settings.secrets)
-        return Receiver(settings.revision, settings.url, target, _lines(own), _keys(secrets))
+        tls = _tls(sealer, settings)
+        target = _target(settings.url, tls, https_only)
+        bearer = None
+        match open_authentication(sealer, settings.id, settings.authentication):
+            case BasicAuthentication(username=username, password=password):
+                credentials = b64encode(f"{username}:{password}".encode()).decode()
+                own = _with(own, "Authorization", f"Basic {credentials}")
+            case HeaderAuthentication(name=name, value=value):
+                own = _with(own, name, value)
+            case OAuthAuthentication() as client:
+                own = _without(own, "authorization")
+                asked = _token_target(client.token_url, tls, https_only)
+                if isinstance(asked, str):
+                    target = f"The endpoint's token URL cannot be used. {asked}"
+                else:
+                    bearer = Bearer(_token_request(client, asked))
+            case None:
+                pass
+            case unknown:
+                assert_never(unknown)
+        return Receiver(
+            settings.revision, settings.url, target, _lines(own), _keys(secrets), settings.timeout_seconds, bearer
+        )
     except SealBroken as error:
         # Its deliveries wait in their retries, with this as the reason, until the operator mends the main secret.
         logger.error("an endpoint cannot be sent to: {}", error)
@@ -80,6 +123,51 @@ def _receiver(sealer: Sealer, settings: SendingSettings) -> Receiver:
         # One endpoint that something else wrote must not end the worker, which delivers for all.
         logger.opt(exception=error).error("{} cannot be sent to: its secrets or headers cannot be read", settings.id)
         return Receiver(settings.revision, settings.url, "the endpoint's secrets or headers cannot be read", b"", ())
+
+
+def _target(url: str, tls: TlsSettings | None, https_only: bool) -> Target | str:
+    try:
+        target = parse_url(url)
+    except ValueError as error:
+        return str(error)
+    if https_only and target.scheme != "https":
+        return "This installation sends to https URLs only: give the endpoint one."
+    return target if tls is None else replace(target, tls=tls)
+
+
+def _tls(sealer: Sealer, settings: SendingSettings) -> TlsSettings | None:
+    identity = open_identity(sealer, settings.id, settings.client_identity)
+    if identity is None and settings.server_authorities is None:
+        return None
+    return TlsSettings(identity, settings.server_authorities)
+
+
+def _token_target(url: str, tls: TlsSettings | None, https_only: bool) -> Target | str:
+    """The client certificate is the receiver's alone to see; its authorities may well have issued this server's too."""
+    if tls is not None:
+        tls = None if tls.authorities is None else TlsSettings(None, tls.authorities)
+    return _target(url, tls, https_only)
+
+
+def _token_request(client: OAuthAuthentication, target: Target) -> TokenRequest:
+    return token_request(
+        target,
+        client.client_id,
+        client.client_secret,
+        method=client.method,
+        scopes=client.scopes,
+        parameters=client.parameters,
+        headers=client.headers,
+    )
+
+
+def _without(own: Mapping[str, str], name: str) -> dict[str, str]:
+    return {other: value for other, value in own.items() if other.lower() != name.lower()}
+
+
+def _with(own: Mapping[str, str], name: str, value: str) -> dict[str, str]:
+    """The headers with one of that name: two Authorization headers would be none."""
+    return {**_without(own, name), name: value}
 
 
 def _lines(own: Mapping[str, str]) -> bytes:

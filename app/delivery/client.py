@@ -12,10 +12,13 @@ from time import perf_counter
 from typing import Final
 
 from app.delivery.connection import Connection
-from app.delivery.dial import DialFailed, dial, tls_context
+from app.delivery.dial import Dialer
 from app.delivery.guard import BlockedAddress, Guard, ResolutionFailed
 from app.delivery.outcome import Blocked, Outcome, Unreachable
 from app.delivery.pool import Pool
+from app.delivery.proxy import Proxy
+from app.delivery.tls import Contexts
+from app.delivery.tunnel import DialFailed
 from app.delivery.url import Target
 
 MAX_RESPONSE_BYTES: Final = 20_000
@@ -33,16 +36,19 @@ class DeliveryClient:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         verify_tls: bool = True,
         tls: ssl.SSLContext | None = None,
+        authorities: str | None = None,
+        proxy: Proxy | None = None,
         max_connections_per_host: int = 500,
         idle_seconds: float = 30.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`timeout` is the default, in seconds, for one whole attempt. `tls` replaces the system's authorities; `now`
-        is the wall clock in unix seconds, which Retry-After dates are compared with."""
+        """`timeout` is the default, in seconds, for one whole attempt. `authorities` (PEM) are trusted beside the
+        system's; `tls` is used instead of both for targets that set nothing. `proxy` is asked for vetted addresses, and
+        none is otherwise. `now` is the wall clock in unix seconds, which Retry-After dates are compared with."""
         self._guard = guard
         self._timeout = timeout
         self._max_response_bytes = max_response_bytes
-        self._tls = tls or tls_context(verify=verify_tls)
+        self._dialer = Dialer(Contexts(verify=verify_tls, authorities=authorities, base=tls), proxy)
         self._now = now
         self._pool = Pool(max_connections_per_host, idle_seconds)
 
@@ -102,7 +108,7 @@ class DeliveryClient:
 
         try:
             addresses = await self._guard.resolve(target.host, target.port)
-            connection = await dial(target, addresses, self._tls, new_connection, deadline)
+            connection = await self._dialer.dial(target, addresses, new_connection, deadline)
         except BaseException:
             self._pool.release(target.origin)
             raise

@@ -24,8 +24,9 @@ _CALM_ROUNDS: Final = 32
 """Rounds without trouble after which it doubles again: growth reaches what was too much after a quarter of them."""
 _SLOW: Final = 2.0
 """Answers are slow that take so many times as long as without a queue."""
-_QUICK_SECONDS: Final = 0.1
-"""Answers that take no longer are quick, whatever they took before: that may be our own machine's load."""
+_QUICK_SECONDS: Final = 0.02
+"""Answers that take no longer are quick, whatever they took before. No less is worth having: a receiver that answers at
+once is sent as much by a few slots as by hundreds, which only queue in this process, in front of everybody else."""
 _SHRINK: Final = 0.75
 """What is left, at least, of the slots after a slow round."""
 _LEARN: Final = 0.25

@@ -13,6 +13,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from app.delivery.head import ends_with_connection, final_head, retry_after
 from app.delivery.outcome import Delivered, Outcome, Refused, Unreachable, UnreachableReason
+from app.delivery.tls import unanswered
 
 MOST_HEAD_BYTES: Final = 65_536
 """Bytes of status lines and headers, interim answers included."""
@@ -27,7 +28,6 @@ _FIRST_FINAL: Final = 200
 _FIRST_NOT_SUCCESS: Final = 300
 
 _LATE: Final = "The receiver did not answer completely in time."
-_UNANSWERED: Final = "The receiver closed the connection without answering."
 _CUT: Final = "The receiver closed the connection before its answer was complete."
 _JUNK: Final = "The receiver's answer is not valid HTTP/1.1."
 _SWITCHED: Final = "The receiver answered 101 Switching Protocols, which was not asked for."
@@ -232,7 +232,7 @@ class Connection(asyncio.Protocol):
         elif self._error is not None:
             self._fail(*self._error)
         elif self._received == 0:
-            self._fail("reset", _UNANSWERED)
+            self._fail(*unanswered(error))
         elif error is None and self._headers_done and ends_with_connection(self._final_head()):
             self._finish()
         else:

@@ -1,4 +1,4 @@
-"""Opening a connection to a vetted address, with TLS where the URL says so."""
+"""Opening a connection to a vetted address, directly or through a proxy, with TLS where the URL says so."""
 
 import asyncio
 import errno
@@ -8,69 +8,108 @@ from typing import Final
 
 from app.delivery.addresses import Address
 from app.delivery.connection import Connection
-from app.delivery.outcome import UnreachableReason
+from app.delivery.proxy import Proxy
+from app.delivery.tls import Contexts, alert
+from app.delivery.tunnel import DialFailed, open_tunnel
 from app.delivery.url import Target
 
 MOST_ADDRESSES_TRIED: Final = 4
 _TLS_GOODBYE: Final = 1.0
 """Seconds that a receiver gets to answer the end of a TLS session."""
+_NO_TLS: Final = "No TLS session with the receiver: it must speak TLS 1.2 or newer on this port."
+_UNKNOWN_ISSUER: Final = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes of a certificate that leads to no trusted authority."""
 _NO_SOCKET: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
-class DialFailed(Exception):
-    """No address could be connected to; says why, for the last one that was tried."""
+class Dialer:
+    """Opens connections, directly or through the operator's proxy. Belongs to one event loop."""
 
-    def __init__(self, reason: UnreachableReason, detail: str) -> None:
-        self.reason: UnreachableReason = reason
-        self.detail = detail
-        super().__init__(detail)
+    def __init__(self, contexts: Contexts, proxy: Proxy | None) -> None:
+        self._contexts = contexts
+        self._proxy = proxy
 
+    async def dial(
+        self,
+        target: Target,
+        addresses: Sequence[Address],
+        new_connection: Callable[[], Connection],
+        deadline: float,
+    ) -> Connection:
+        """Connect to the first of the addresses that answers; each has an equal share of the time up to `deadline`.
 
-def tls_context(*, verify: bool) -> ssl.SSLContext:
-    """TLS 1.2 or newer with the system's authorities; certificate and host name are verified unless told otherwise."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        `deadline` is a time of the running loop. DialFailed if none answers. The receiver's name is what TLS asks for
+        and verifies, whatever the address, and whoever carries it.
+        """
+        context = await self._context(target)
+        loop = asyncio.get_running_loop()
+        tried = addresses[:MOST_ADDRESSES_TRIED]
+        failure = DialFailed("connect", "The endpoint's host has no address.")
+        for index, address in enumerate(tried):
+            now = loop.time()
+            share = max(deadline - now, 0.0) / (len(tried) - index)
+            try:
+                async with asyncio.timeout_at(now + share):
+                    if self._proxy is not None and self._proxy.carries(target.host, address):
+                        return await self._connect_through(self._proxy, target, address, context, new_connection)
+                    return await _connect(loop, target, address, context, new_connection)
+            except (OSError, ssl.SSLError, TimeoutError) as error:
+                failure = _explain(error, target)
+            except DialFailed as said:
+                if said.reason == "sender":
+                    raise  # The next address would fail like this one.
+                failure = said
+        raise failure
 
-
-async def dial(
-    target: Target,
-    addresses: Sequence[Address],
-    context: ssl.SSLContext,
-    new_connection: Callable[[], Connection],
-    deadline: float,
-) -> Connection:
-    """Connect to the first of the addresses that answers; each has an equal share of the time up to `deadline`.
-
-    `deadline` is a time of the running loop. DialFailed if none answers. The receiver's name is what TLS asks for and
-    verifies, whatever the address.
-    """
-    loop = asyncio.get_running_loop()
-    tried = addresses[:MOST_ADDRESSES_TRIED]
-    failure = DialFailed("connect", "The endpoint's host has no address.")
-    for index, address in enumerate(tried):
-        now = loop.time()
-        share = max(deadline - now, 0.0) / (len(tried) - index)
+    async def _context(self, target: Target) -> ssl.SSLContext | None:
+        if target.scheme == "http":
+            return None
         try:
-            async with asyncio.timeout_at(now + share):
-                return await _connect(loop, target, address, context, new_connection)
-        except (OSError, ssl.SSLError, TimeoutError) as error:
-            failure = _explain(error, target)
-    raise failure
+            return await self._contexts.of(target.tls)
+        except (OSError, ValueError):  # ssl.SSLError is an OSError.
+            raise DialFailed(
+                "tls", "The endpoint's client certificate or authority cannot be used: set it again."
+            ) from None
+
+    async def _connect_through(
+        self,
+        proxy: Proxy,
+        target: Target,
+        address: Address,
+        context: ssl.SSLContext | None,
+        new_connection: Callable[[], Connection],
+    ) -> Connection:
+        transport, tunnel = await open_tunnel(proxy, address, target.port, self._contexts.base)
+        try:
+            if context is not None:
+                secured = await asyncio.get_running_loop().start_tls(
+                    transport,
+                    tunnel,
+                    context,
+                    server_hostname=target.host,
+                    ssl_shutdown_timeout=_TLS_GOODBYE,
+                )
+                assert secured is not None  # it is, unless the transport was closed by us
+                transport = secured
+            if transport.is_closing() or not tunnel.is_clean():
+                raise ConnectionResetError
+        except BaseException:
+            transport.abort()
+            raise
+        connection = new_connection()
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        return connection
 
 
 async def _connect(
     loop: asyncio.AbstractEventLoop,
     target: Target,
     address: Address,
-    context: ssl.SSLContext,
+    context: ssl.SSLContext | None,
     new_connection: Callable[[], Connection],
 ) -> Connection:
-    if target.scheme == "http":
+    if context is None:
         _, connection = await loop.create_connection(new_connection, str(address), target.port)
     else:
         _, connection = await loop.create_connection(
@@ -88,9 +127,11 @@ def _explain(error: OSError | TimeoutError, target: Target) -> DialFailed:
     """The failure in words that the endpoint's owner can act on; errors' own texts may name addresses."""
     match error:
         case ssl.SSLCertVerificationError():
-            return DialFailed("tls", f"The receiver's certificate is not trusted: {error.verify_message}.")
+            private = " If a private authority issued it, set that as the endpoint's authority."
+            hint = private if error.verify_code in _UNKNOWN_ISSUER else ""
+            return DialFailed("tls", f"The receiver's certificate is not trusted: {error.verify_message}.{hint}")
         case ssl.SSLError():
-            return DialFailed("tls", "No TLS session with the receiver: it must speak TLS 1.2 or newer on this port.")
+            return DialFailed("tls", alert(error) or _NO_TLS)
         case ConnectionRefusedError():
             return DialFailed("connect", "The receiver refused the connection: nothing listens on this port.")
         case ConnectionError() if target.scheme == "https":

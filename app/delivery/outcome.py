@@ -8,10 +8,11 @@ anything about the network that Postrider runs in.
 from dataclasses import dataclass
 from typing import Literal
 
-UnreachableReason = Literal["timeout", "dns", "connect", "tls", "reset", "protocol", "sender"]
+UnreachableReason = Literal["timeout", "dns", "connect", "tls", "reset", "protocol", "token", "sender"]
 """`timeout` no complete answer in time · `dns` the name does not resolve · `connect` no connection · `tls` no trusted
 TLS session · `reset` the connection ended before a complete answer · `protocol` the answer is not HTTP/1.1 that we
-accept · `sender` this machine had no socket to spare."""
+accept · `token` the endpoint's token URL gave no token · `sender` our side could not send: no socket to spare, or the
+operator's proxy failed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import idna
 
+from app.delivery.tls import TlsSettings
+
 LONGEST_URL: Final = 8000
 """Characters; RFC 9110 §4.1 asks that at least this many octets be supported."""
 
@@ -43,14 +45,18 @@ class Target:
     path_and_query: bytes
     authority: bytes
     """The value of the Host header."""
+    tls: TlsSettings | None = None
+    """What its TLS differs in, if in anything."""
     origin: str = field(init=False)
-    """Scheme, host and port: what connections are shared by."""
+    """Scheme, host, port and TLS settings: what connections are shared by."""
     head: bytes = field(init=False)
     """Request line, Host and Accept-Encoding."""
 
     def __post_init__(self) -> None:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        object.__setattr__(self, "origin", f"{self.scheme}://{host}:{self.port}")
+        # A connection that one customer's certificate opened is never used for another's endpoint on the same host.
+        identity = "" if self.tls is None else f"#{self.tls.name}"
+        object.__setattr__(self, "origin", f"{self.scheme}://{host}:{self.port}{identity}")
         # Bodies are kept as they come and never inflated, so none is asked for in a compressed form.
         head = b"POST %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n" % (self.path_and_query, self.authority)
         object.__setattr__(self, "head", head)

@@ -15,8 +15,8 @@ import pytest
 import uvloop
 
 from app.delivery.client import DeliveryClient
-from app.delivery.dial import tls_context
 from app.delivery.guard import Guard
+from app.delivery.tls import tls_context
 from app.delivery.url import Target, parse_url
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

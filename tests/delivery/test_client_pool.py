@@ -9,6 +9,7 @@ from app.delivery import pool
 from app.delivery.client import DeliveryClient
 from app.delivery.outcome import Blocked, Delivered, Unreachable
 from app.delivery.pool import ClientClosed
+from app.delivery.saturation import Saturation
 from app.delivery.url import parse_url
 from tests.delivery.rudeserver import (
     OK,
@@ -54,7 +55,7 @@ async def test_parallel_deliveries_have_their_own_answers_and_leave_connections_
 async def test_a_burst_opens_more_than_a_few_connections_only_where_that_helps(
     rude: RudeServer, client: DeliveryClient, monkeypatch: pytest.MonkeyPatch, saturated: bool
 ) -> None:
-    monkeypatch.setattr(pool.Saturation, "is_full", lambda _self: saturated)
+    monkeypatch.setattr(Saturation, "is_full", lambda _self: saturated)
     monkeypatch.setattr(pool, "_STUCK_SECONDS", 60.0)
     target = rude.does(answering_after(0.1))
     outcomes = await asyncio.gather(*(client.post(target, b"", BODY) for _ in range(3 * pool.FEW)))
@@ -66,7 +67,7 @@ async def test_a_burst_opens_more_than_a_few_connections_only_where_that_helps(
 async def test_requests_behind_those_that_hang_get_connections_however_busy_the_loop_is(
     rude: RudeServer, client: DeliveryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool.Saturation, "is_full", lambda _self: True)
+    monkeypatch.setattr(Saturation, "is_full", lambda _self: True)
     hanging = rude.does(hang)
     stuck = [asyncio.create_task(client.post(hanging, b"", BODY)) for _ in range(pool.FEW)]
     await asyncio.sleep(0.05)

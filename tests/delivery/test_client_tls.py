@@ -10,9 +10,9 @@ import pytest
 import trustme
 
 from app.delivery.client import DeliveryClient
-from app.delivery.dial import tls_context
 from app.delivery.guard import AddressInfo, Guard
 from app.delivery.outcome import Delivered, Outcome, Unreachable
+from app.delivery.tls import tls_context
 from app.delivery.url import parse_url
 from tests.delivery.rudeserver import LOOPBACK, OK, RudeServer, loopback_client, on_each_loop
 

@@ -3,6 +3,7 @@
 Both generations of SDKs are served: `eventTypes` is also `filterTypes`, `throttleRate` is also `rateLimit`.
 """
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, Field
@@ -14,6 +15,7 @@ from app.delivery.signing import SigningKey
 from app.delivery.url import parse_url
 
 _MOST_CHANNELS = 10
+_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
 
 
 def _check_url(value: str) -> str:
@@ -54,12 +56,24 @@ def _some_channels(value: list[str] | None) -> list[str] | None:
     return value
 
 
+def _check_order(value: str | None) -> str | None:
+    """`endpoint`, or a JSON Pointer (RFC 6901 §3) that leads into a document."""
+    if value is None or value == "endpoint":
+        return value
+    if not _POINTER.fullmatch(value) or "\0" in value:
+        raise ValueError("orderedBy must be endpoint, null, or a JSON Pointer into the payload, such as /customer/id")
+    return value
+
+
 Url = Annotated[str, Field(min_length=1), AfterValidator(_check_url)]
 # Versions are 16-bit numbers in the SDKs.
 Version = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1)]
+# As long as the setting of all endpoints may be at most; the table's CHECK says the same.
+TimeoutSeconds = Annotated[int, Field(strict=True, ge=1, le=300)]
 EventTypes = Annotated[list[EventTypeName] | None, AfterValidator(_distinct_or_none)]
 Channels = Annotated[list[Channel] | None, AfterValidator(_distinct_channels)]
 SomeChannels = Annotated[list[Channel] | None, AfterValidator(_some_channels), AfterValidator(_distinct_channels)]
+OrderedBy = Annotated[str | None, Field(max_length=256), AfterValidator(_check_order)]
 Secret = Annotated[str, AfterValidator(lambda text: SigningKey.parse(text).text)]
 Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
 HeaderChanges = Annotated[dict[str, str | None], AfterValidator(_check_header_changes)]
@@ -75,6 +89,12 @@ class EndpointUpdate(Dto):
     description: Text = Field(default="", examples=["An example endpoint name"])
     uid: Uid | None = Field(default=None, description="Your own id of this endpoint, unique in its application.")
     throttle_rate: Rate | None = Field(default=None, validation_alias=_RATE, description="Most messages a second.")
+    timeout_seconds: TimeoutSeconds | None = Field(
+        default=None,
+        description="Seconds for one whole attempt; null for the server's setting. A replacement that leaves it out "
+        "keeps what it was.",
+        examples=[15],
+    )
     version: Version | None = Field(default=None, json_schema_extra={"deprecated": True})
     disabled: Flag = Field(default=False, description="While true, no messages are sent to it.")
     event_types: EventTypes = Field(
@@ -84,6 +104,13 @@ class EndpointUpdate(Dto):
         default=None, description="Up to 10 channels to listen to; leave out for all messages."
     )
     metadata: Metadata = Field(default_factory=dict, description="Your own key-value pairs, up to 4096 bytes.")
+    ordered_by: OrderedBy = Field(
+        default=None,
+        description="Send its messages one after the other, in the order in which they were published: `endpoint` for "
+        "all of them, a JSON Pointer into the payload (`/customer/id`) for those with the same value there, null for "
+        "none. A replacement that leaves it out keeps what it was.",
+        examples=["/customer/id"],
+    )
 
 
 class EndpointIn(EndpointUpdate):
@@ -102,11 +129,13 @@ class EndpointPatch(Dto):
     description: Text = ""
     uid: Uid | None = None
     throttle_rate: Rate | None = Field(default=None, validation_alias=_RATE)
+    timeout_seconds: TimeoutSeconds | None = None
     version: Version = Field(default=1, json_schema_extra={"deprecated": True})
     disabled: Flag = False
     event_types: EventTypes = Field(default=None, validation_alias=_EVENT_TYPES)
     channels: Channels = None
     metadata: Metadata = Field(default_factory=dict)
+    ordered_by: OrderedBy = None
 
 
 class EndpointView(Dto):
@@ -131,6 +160,13 @@ class EndpointOut(EndpointView):
     """An endpoint, without what is secret about it."""
 
     metadata: dict[str, str]
+    timeout_seconds: int | None = None
+    ordered_by: str | None = None
+    disabled_reason: str | None = Field(
+        default=None,
+        description="Why deliveries to it were given up, if they were; `disabled: false` tries it again.",
+        examples=["the receiver answered 410 Gone"],
+    )
 
 
 class EndpointHeadersIn(Dto):

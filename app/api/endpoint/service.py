@@ -33,7 +33,9 @@ from app.db.endpoint.model import (
 )
 from app.db.endpoint.statistics import DeliveryCounts
 from app.db.endpoint.table import EndpointsTable
+from app.db.endpoint_health.table import forget_health
 from app.db.event_type.table import EventTypesTable
+from app.db.operational_webhook.table import OperationalEvents
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.db.shard.model import shard_of
 from app.delivery.signing import SigningKey
@@ -45,6 +47,8 @@ _LONGEST_STATS: Final = timedelta(days=28)
 # For callers whose clock is not quite ours.
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 _BEFORE_ALL_IDS: Final = datetime(2014, 1, 1, tzinfo=UTC)
+# A client that does not know of them replaces an endpoint without them, and does not mean to turn them off.
+_KEPT: Final = {"ordered_by", "timeout_seconds"}
 _COLUMNS: Final = {"throttle_rate": "rate_limit", "metadata": "metadata_"}
 
 
@@ -52,7 +56,9 @@ class EndpointService:
     """Keeps the endpoints of an application, and what is sealed in them."""
 
     def __init__(self, session: AsyncSession, sealer: Sealer, settings: Settings) -> None:
+        self._session = session
         self._endpoints = EndpointsTable(session)
+        self._events = OperationalEvents(session)
         self._event_types = EventTypesTable(session)
         self._pending = PendingDeliveriesTable(session)
         self._counts = DeliveryCounts(session)
@@ -74,7 +80,7 @@ class EndpointService:
         row = self._new_row(app, body.secret)
         row.headers = seal_headers(self._sealer, row.id, body.headers or {})
         _change(row, body, EndpointUpdate.model_fields)
-        await self._endpoints.save(row)
+        await self._save(row, None)
         return _out(row)
 
     async def put(self, app: ApplicationRow, reference: str, body: EndpointUpdate) -> tuple[EndpointOut, bool]:
@@ -84,20 +90,21 @@ class EndpointService:
         if row is None:
             row = self._new_row(app, None)
             try:
-                return await self._replace(row, reference, body), True
+                return await self._replace(row, reference, body, None), True
             except Conflict:
                 # Either another request created it this moment, or the uid in the body belongs to another endpoint.
                 row = await self._endpoints.find_to_change(app.id, reference)
                 if row is None:
                     raise
-        return await self._replace(row, reference, body), False
+        return await self._replace(row, reference, body, row.disabled), False
 
     async def patch(self, app: ApplicationRow, reference: str, body: EndpointPatch) -> EndpointOut:
         """Change those fields of an endpoint that the body holds."""
         await self._check(app, body)
         row = await self._find_to_change(app, reference)
+        was_disabled = row.disabled
         _change(row, body, body.model_fields_set)
-        await self._endpoints.save(row)
+        await self._save(row, was_disabled)
         return _out(row)
 
     async def delete(self, app: ApplicationRow, reference: str) -> None:
@@ -105,6 +112,7 @@ class EndpointService:
         row = await self._find_to_change(app, reference)
         await self._endpoints.soft_delete(app.id, row.id, clock.now())
         await self._pending.cancel_of_endpoint(app.id, row.id)
+        await self._events.tell_of_endpoint(row.id, {"endpoint.deleted": {}})
 
     async def headers(self, app: ApplicationRow, reference: str) -> EndpointHeadersOut:
         """The endpoint's custom headers; credentials only by name."""
@@ -141,7 +149,7 @@ class EndpointService:
         secrets = rotated(secrets, body.key or self._new_secret(), grace, int(clock.unix()))
         row.secrets = seal_secrets(self._sealer, row.id, secrets)
         row.updated_at = clock.now()
-        await self._endpoints.save(row)
+        await self._save(row, row.disabled)
         return EndpointSecretOut(key=SigningKey.parse(secrets[0].key).public_text)
 
     async def stats(
@@ -176,7 +184,7 @@ class EndpointService:
         if "url" in body.model_fields_set and self._settings.endpoint_https_only and body.url[:6].lower() != "https:":
             text = "Endpoint URL schemes must be https when endpoint_https_only is set."
             raise ValidationFailed(Violation(("body", "url"), text))
-        if body.event_types:
+        if body.event_types and not app.operational:
             known = await self._event_types.existing_names(app.organization_id, body.event_types)
             missing = [name for name in body.event_types if name not in known]
             if missing:
@@ -199,24 +207,43 @@ class EndpointService:
     def _new_secret(self) -> str:
         return SigningKey.generate(self._settings.default_signature_type).text
 
-    async def _replace(self, row: EndpointRow, reference: str, body: EndpointUpdate) -> EndpointOut:
+    async def _replace(
+        self, row: EndpointRow, reference: str, body: EndpointUpdate, was_disabled: bool | None
+    ) -> EndpointOut:
         _change(row, body, EndpointUpdate.model_fields)
         if row.uid is None and reference != row.id:
             if reference.startswith(ids.PREFIXES):
                 raise NotFound
             # It was named by its uid, and stays findable by it.
             row.uid = reference
-        await self._endpoints.save(row)
+        await self._save(row, was_disabled)
         return _out(row)
 
     async def _save_headers(self, row: EndpointRow, headers: dict[str, str]) -> None:
         row.headers = seal_headers(self._sealer, row.id, headers)
         row.updated_at = clock.now()
+        await self._save(row, row.disabled)
+
+    async def _save(self, row: EndpointRow, was_disabled: bool | None) -> None:
+        """Write a row and tell the organization of it; `was_disabled` is None for a new one. Conflict as in the table.
+
+        One that is enabled again begins without a past: else its next failure would end it again.
+        """
+        events: dict[str, dict[str, str]] = {"endpoint.created" if was_disabled is None else "endpoint.updated": {}}
+        if was_disabled is False and row.disabled:
+            events["endpoint.disabled"] = {"trigger": "manual"}
+        elif was_disabled and not row.disabled:
+            events["endpoint.enabled"] = {}
+            row.disabled_reason = None
+            await forget_health(self._session, row.id)
         await self._endpoints.save(row)
+        await self._events.tell_of_endpoint(row.id, events)
 
 
 def _change(row: EndpointRow, body: EndpointUpdate | EndpointPatch, fields: Iterable[str]) -> None:
     for name in fields:
+        if name in _KEPT and name not in body.model_fields_set:
+            continue
         value = getattr(body, name)
         setattr(row, _COLUMNS.get(name, name), 1 if name == "version" and value is None else value)
     row.updated_at = clock.now()
@@ -241,4 +268,11 @@ def endpoint_view(row: EndpointRow) -> dict[str, Any]:
 
 
 def _out(row: EndpointRow) -> EndpointOut:
-    return EndpointOut(metadata=row.metadata_, **endpoint_view(row))
+    reason = row.disabled_reason if row.disabled else None
+    return EndpointOut(
+        metadata=row.metadata_,
+        timeout_seconds=row.timeout_seconds,
+        ordered_by=row.ordered_by,
+        disabled_reason=reason,
+        **endpoint_view(row),
+    )

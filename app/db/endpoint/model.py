@@ -29,7 +29,14 @@ class EndpointRow(SQLModel, table=True):
     metadata_: dict[str, str] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
     headers: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     secrets: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    timeout_seconds: int | None = None
+    authentication: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    client_identity: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    server_authorities: str | None = None
+    # Whose order it is sent in: 'endpoint' for all that it gets, a JSON Pointer to a key in the payload, None: nobody's.
+    ordered_by: str | None = None
     disabled: bool = False
+    disabled_reason: str | None = None
     shard: int = Field(sa_column=Column(SmallInteger, nullable=False))
     revision: int = Field(
         default=1,

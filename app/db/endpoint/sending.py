@@ -2,22 +2,49 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
 
 import asyncpg
 
-_SENDING = "SELECT id, revision, url, headers, secrets FROM endpoints WHERE id = ANY ($1::text[])"
-_DISABLE = "UPDATE endpoints SET disabled = true, updated_at = now() WHERE id = $1 AND NOT disabled"
+from app import ids
+from app.db.operational_webhook.outbox import TELLING
+
+_SENDING: Final = """
+SELECT id, revision, url, timeout_seconds, headers, secrets, authentication, client_identity, server_authorities
+FROM endpoints WHERE id = ANY ($1::text[])
+"""
+
+# What it protects: of all who see an endpoint fail one disables it, the organization is told once, and a crash cannot
+# come between the two. Whoever changed or enabled the endpoint since it was sent to (`revision`) wants it tried again.
+_DISABLE: Final = f"""
+WITH disabled AS (
+    UPDATE endpoints SET disabled = true, disabled_reason = $3, updated_at = now()
+    WHERE id = $1 AND revision = $2 AND NOT disabled AND deleted_at IS NULL
+    RETURNING id, uid, application_id
+), happened AS (
+    SELECT $4::text AS id, 'endpoint.disabled' AS event_type, application_id,
+           jsonb_build_object('endpointId', id, 'endpointUid', uid, 'failSince', $5::text, 'trigger', 'automatic',
+                              'reason', $3::text) AS data
+    FROM disabled
+), {TELLING}
+SELECT EXISTS (SELECT FROM disabled) AS disabled, ARRAY(SELECT DISTINCT shard FROM told_deliveries) AS shards
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SendingSettings:
-    """An endpoint's settings as of `revision`; headers and secrets are sealed."""
+    """An endpoint's settings as of `revision`; headers, secrets, authentication and client identity are sealed."""
 
     id: str
     revision: int
     url: str
+    timeout_seconds: int | None
     headers: bytes | None = field(repr=False)
     secrets: bytes = field(repr=False)
+    authentication: bytes | None = field(repr=False)
+    client_identity: bytes | None = field(repr=False)
+    server_authorities: str | None = field(repr=False)
 
 
 async def sending_settings(pool: asyncpg.Pool, endpoint_ids: Sequence[str]) -> list[SendingSettings]:
@@ -25,6 +52,13 @@ async def sending_settings(pool: asyncpg.Pool, endpoint_ids: Sequence[str]) -> l
     return [SendingSettings(*row) for row in await pool.fetch(_SENDING, endpoint_ids)]
 
 
-async def disable(pool: asyncpg.Pool, endpoint_id: str) -> None:
-    """Send nothing to an endpoint any more, until its owner enables it again."""
-    await pool.execute(_DISABLE, endpoint_id)
+async def disable(
+    pool: asyncpg.Pool, endpoint_id: str, revision: int, reason: str, failing_since: datetime | None
+) -> set[int] | None:
+    """Send nothing to an endpoint any more, until its owner enables it again, and tell the organization.
+
+    The shards in which the news of it is due. None if it is disabled already, or was changed since that revision.
+    """
+    since = None if failing_since is None else failing_since.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    row = await pool.fetchrow(_DISABLE, endpoint_id, revision, reason, ids.new_id("msg"), since)
+    return set(row["shards"]) if row["disabled"] else None

@@ -1,0 +1,158 @@
+"""Receiver access on the wire. What is secret goes in, and never out again."""
+
+import re
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from app import clock
+from app.api.endpoint import headers as header_rules
+from app.api.endpoint.models import Headers, Url
+from app.api.fields import Dto, Text
+from app.delivery import pem
+
+_SCOPE: Final = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_OURS: Final = frozenset({"grant_type", "scope", "client_id", "client_secret"})
+_MOST_PARAMETERS: Final = 32
+
+
+def _without_controls(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("the text must not hold control characters")
+    return value
+
+
+def _without_colon(value: str) -> str:
+    # RFC 7617 §2: what comes after the first colon is the password.
+    if ":" in value:
+        raise ValueError("a user name must not hold a colon")
+    return value
+
+
+def _header_name(value: str) -> str:
+    header_rules.check_names([value])
+    return value
+
+
+def _header_value(value: str) -> str:
+    header_rules.check_value("of the credential", value)
+    return value
+
+
+def _check_parameters(value: dict[str, str]) -> dict[str, str]:
+    if len(value) > _MOST_PARAMETERS:
+        raise ValueError(f"there must be at most {_MOST_PARAMETERS} extra parameters")
+    if taken := sorted(_OURS & value.keys()):
+        raise ValueError(f"{', '.join(taken)} must not be among the extra parameters: each has a field of its own")
+    return value
+
+
+Credential = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_without_controls)]
+UserName = Annotated[Credential, AfterValidator(_without_colon)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, Field(min_length=1), AfterValidator(_header_value)]
+Scope = Annotated[str, Field(max_length=256, pattern=_SCOPE)]
+Parameters = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[Text, Field(max_length=4096)]],
+    AfterValidator(_check_parameters),
+]
+Identity = Annotated[str, AfterValidator(lambda text: pem.checked_identity(text, clock.now()))]
+Authorities = Annotated[str, AfterValidator(lambda text: pem.checked_authorities(text, clock.now()))]
+GrantType = Literal["clientCredentials"]
+AuthMethod = Literal["clientSecretBasic", "clientSecretPost"]
+
+
+class BasicAuthenticationIn(Dto):
+    """A user name and password, sent with each request (RFC 7617)."""
+
+    type: Literal["basic"]
+    username: UserName
+    password: Credential
+
+
+class HeaderAuthenticationIn(Dto):
+    """A header whose value is a credential, sent with each request."""
+
+    type: Literal["header"]
+    name: HeaderName = Field(examples=["X-Api-Key"])
+    value: HeaderValue
+
+
+EndpointAuthenticationIn = Annotated[BasicAuthenticationIn | HeaderAuthenticationIn, Field(discriminator="type")]
+
+
+class EndpointAuthenticationOut(Dto):
+    """How requests are authenticated; passwords and values are not shown."""
+
+    type: Literal["basic", "header", "oauth2"]
+    username: str | None = Field(default=None, description="With `basic`.")
+    name: str | None = Field(default=None, description="With `header`: the header's name.")
+
+
+class EndpointOauthConfigIn(Dto):
+    """OAuth 2.0 client credentials (RFC 6749 §4.4): requests carry a bearer token that is asked for with these."""
+
+    grant_type: GrantType
+    auth_method: AuthMethod = Field(
+        description="Whether id and secret are sent in the head (preferred) or in the body of the token's request."
+    )
+    client_id: Credential
+    client_secret: Credential
+    token_url: Url = Field(description="Where tokens are asked for.", examples=["https://login.example.com/token"])
+    scopes: Annotated[list[Scope], Field(max_length=64)] | None = None
+    extra_params: Parameters | None = Field(
+        default=None, description="Added to the body of the token's request; shown again.", examples=[{"audience": "x"}]
+    )
+    extra_headers: Headers | None = Field(default=None, description="Added to the head of the token's request.")
+
+
+class EndpointOauthConfigOut(Dto):
+    """The OAuth configuration without its secret, and without those of the extra headers that are credentials."""
+
+    grant_type: GrantType
+    auth_method: AuthMethod
+    client_id: str
+    token_url: str
+    scopes: list[str] | None = None
+    extra_params: dict[str, str] | None = None
+    extra_headers: dict[str, str] | None = None
+
+
+class EndpointOauthOut(Dto):
+    """Whether requests carry OAuth tokens, and how those are asked for."""
+
+    enabled: bool
+    config: EndpointOauthConfigOut | None = None
+
+
+class EndpointMtlsConfigIn(Dto):
+    """As whom we present ourselves to a receiver that asks for a client certificate."""
+
+    identity: Identity = Field(
+        description="The client certificate, those above it if it needs any, and its private key without a passphrase: "
+        "all PEM, in one text."
+    )
+
+
+class EndpointMtlsConfigOut(Dto):
+    """There is a client certificate; nothing of it is shown."""
+
+
+class EndpointMtlsOut(Dto):
+    """Whether there is a client certificate."""
+
+    enabled: bool
+    config: EndpointMtlsConfigOut | None = None
+
+
+class EndpointServerCaIn(Dto):
+    """Authorities that the receiver's certificate is verified with, beside the system's."""
+
+    cert: Authorities | None = Field(default=None, description="One or more certificates as PEM; null for none.")
+
+
+class EndpointServerCaOut(Dto):
+    """The endpoint's own authorities; null if there are none."""
+
+    cert: str | None = None

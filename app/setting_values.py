@@ -1,0 +1,79 @@
+"""How the values of settings are written: each function reads one kind of value, or says what it must look like.
+
+All raise ValueError with the end of a sentence that begins with the variable's name; no text repeats the value, which
+may hold a password.
+"""
+
+import ipaddress
+import json
+import ssl
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
+_LONGEST_WAIT: Final = 30 * 86400
+_MOST_WAITS: Final = 100
+
+
+def schedule(value: object) -> object:
+    """Waits in seconds: `[5, 300]` as Svix writes it, or `5,300`."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        if text.startswith("[") != text.endswith("]"):
+            raise ValueError("unbalanced")
+        parts = text.removeprefix("[").removesuffix("]").split(",")
+        return tuple(int(part) for part in parts if part.strip())
+    except ValueError:
+        raise ValueError("it must be whole seconds, like 5,300,1800 or [5,300,1800]") from None
+
+
+def bounded_schedule(value: tuple[int, ...]) -> tuple[int, ...]:
+    """The same waits, if they are not too many or too long."""
+    if any(not 0 <= wait <= _LONGEST_WAIT for wait in value) or len(value) > _MOST_WAITS:
+        raise ValueError(f"each of at most {_MOST_WAITS} waits must be from 0 to {_LONGEST_WAIT} seconds")
+    return value
+
+
+def networks(value: object) -> object:
+    """Networks: `["10.0.0.0/8"]` as Svix writes it, or `10.0.0.0/8,fd00::/8`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = json.loads(value) if value.strip().startswith("[") else value.split(",")
+    except ValueError:
+        raise ValueError("it must be networks, like 10.0.0.0/8,fd00::/8") from None
+    return tuple(ipaddress.ip_network(text) for part in parts if (text := str(part).strip()))
+
+
+def words(value: object) -> object:
+    """Words, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def proxy(value: str) -> str:
+    """The URL of a proxy. `socks5h` is what some programs call `socks5`: names are never resolved by the proxy here."""
+    wrong = "it must be http://, https:// or socks5://, with host, port and nothing after it, as in http://proxy:3128"
+    try:
+        parts = urlsplit(value)
+        is_proxy = parts.scheme in _PROXY_SCHEMES and parts.hostname and parts.port
+    except ValueError:  # The port is not one.
+        raise ValueError(wrong) from None
+    if not is_proxy or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError(wrong)
+    return value
+
+
+def authorities(value: Path) -> Path:
+    """A file of certificates in PEM."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+    except OSError:  # ssl.SSLError is one.
+        raise ValueError("it must name a file of certificates in PEM that this process can read") from None
+    return value
