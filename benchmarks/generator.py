@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Sequence
 from time import perf_counter
 from typing import cast
 from urllib.parse import urlsplit
@@ -21,16 +22,17 @@ _DIGITS = 10
 
 
 class Request:
-    """One POST of a message. Only the sequence number and the padding differ, so that the length is constant."""
+    """One POST of a message, to each application in turn. Its body's length is constant."""
 
-    def __init__(self, url: str, token: str, application_id: str, *, idempotent: bool) -> None:
+    def __init__(self, url: str, token: str, application_ids: Sequence[str], *, idempotent: bool) -> None:
         body_size = len(b'{"eventType":"invoice.paid","payload":{"seq":,"pad":""}}') + _DIGITS + PAD_BYTES
-        head = (
-            f"POST /api/v1/app/{application_id}/msg/ HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {body_size}\r\n"
-        ).encode()
+        rest = (
+            f"Host: {urlsplit(url).netloc}\r\nAuthorization: Bearer {token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {body_size}\r\n"
+        )
+        heads = [f"POST /api/v1/app/{application_id}/msg/ HTTP/1.1\r\n{rest}" for application_id in application_ids]
         self._key = f"idempotency-key: auto_{secrets.token_hex(8)}_".encode() if idempotent else b""
-        self._head = head
+        self._heads = [head.encode() for head in heads]
         self._start = b'\r\n{"eventType":"invoice.paid","payload":{"seq":'
         self._ends = [b',"pad":"%b"}}' % (b"x" * (PAD_BYTES + _DIGITS - digits)) for digits in range(_DIGITS + 1)]
 
@@ -38,7 +40,8 @@ class Request:
         """Message number `seq`, complete with its headers."""
         number = b"%d" % seq
         key = b"%b%b\r\n" % (self._key, number) if self._key else b""
-        return b"%b%b%b%b%b" % (self._head, key, self._start, number, self._ends[len(number)])
+        head = self._heads[seq % len(self._heads)]
+        return b"%b%b%b%b%b" % (head, key, self._start, number, self._ends[len(number)])
 
 
 class Generator:

@@ -25,12 +25,12 @@ class Listener(ABC):
 
     @abstractmethod
     def answer(self, path: bytes, headers: Headers, body: bytes) -> bytes:
-        """The whole response to a request that has arrived completely."""
+        """The whole response to a request that has arrived completely; empty for one that is never answered."""
 
-    async def start(self) -> str:
-        """Starts to listen; the address is `http://127.0.0.1:port`."""
+    async def start(self, port: int = 0) -> str:
+        """Starts to listen, on a free port if it is 0; the address is `http://127.0.0.1:port`."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Incoming(self), "127.0.0.1", 0, backlog=1024)
+        self._server = await loop.create_server(lambda: _Incoming(self), "127.0.0.1", port, backlog=1024)
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def stop(self) -> None:
@@ -49,6 +49,7 @@ class _Incoming(asyncio.Protocol):
         self._parser = HttpRequestParser(self)
         self._path = self._body = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._pending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not inherit from asyncio's classes, so isinstance would say no.
@@ -57,6 +58,8 @@ class _Incoming(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._listener.transports.discard(self._transport)
+        if self._pending:
+            self._pending.cancel()
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -80,8 +83,10 @@ class _Incoming(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         answer = self._listener.answer(self._path, self._headers, self._body)
+        if not answer:
+            return
         if self._listener.delay:
-            asyncio.get_running_loop().call_later(self._listener.delay, self._write, answer)
+            self._pending = asyncio.get_running_loop().call_later(self._listener.delay, self._write, answer)
         else:
             self._transport.write(answer)
 

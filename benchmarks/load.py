@@ -14,6 +14,7 @@ class Load:
     messages: int
     connections: int
     endpoints: int = 1
+    """Of each application."""
     rate: float = 0.0
     """Messages per second."""
     delay: float = 0.0
@@ -24,14 +25,19 @@ class Load:
     """Send an `idempotency-key` with each message, as the Svix SDKs do."""
     verify_every: int = 16
     """The signature of each so many-th arrival is verified."""
+    applications: int = 1
+    """Messages go to each in turn."""
 
 
-def standard_loads(messages: int | None = None, *, quick: bool = False, idempotent: bool = False) -> tuple[Load, ...]:
-    """The three runs of `make bench`: one endpoint, five endpoints, a steady rate."""
+def standard_loads(messages: int | None = None, *, quick: bool = False, idempotent: bool = False) -> dict[str, Load]:
+    """The runs of `make bench`, by the name of their scenario."""
     count = messages or (QUICK_MESSAGES if quick else DEFAULT_MESSAGES)
+    half = max(1, count // 2)
     every = 1 if quick else 16
-    return (
-        Load("1 endpoint", count, 64, idempotent=idempotent, verify_every=every),
-        Load("5 endpoints", max(1, count // 2), 64, endpoints=5, idempotent=idempotent, verify_every=every),
-        Load("steady 600/s", count, 16, rate=600.0, idempotent=idempotent, verify_every=every),
-    )
+    return {
+        "one": Load("1 endpoint", count, 64, idempotent=idempotent, verify_every=every),
+        "five": Load("5 endpoints", half, 64, endpoints=5, idempotent=idempotent, verify_every=every),
+        "steady-600": Load("steady 600/s", count, 16, rate=600.0, idempotent=idempotent, verify_every=every),
+        "steady-300": Load("steady 300/s", half, 16, rate=300.0, idempotent=idempotent, verify_every=every),
+        "slow": Load("200 ms receiver", 2 * count, 64, delay=0.2, idempotent=idempotent, verify_every=every),
+    }

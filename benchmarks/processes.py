@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import NamedTuple
@@ -57,13 +58,17 @@ class Usage:
     peak_mib: float
     cpu_cores: float
     """CPU time over wall time; 1.0 is one core that was never idle."""
+    cpu_seconds: float
 
 
 class Watch:
-    """Follows the processes that descend from `pid`. Linux tells RSS and its shared part from /proc at little cost."""
+    """Follows processes and all that descend from them. Linux tells RSS and its shared part from /proc at little cost.
 
-    def __init__(self, pid: int) -> None:
-        self._root = psutil.Process(pid)
+    The CPU time of a process that ends between two samples is lost from the last one on.
+    """
+
+    def __init__(self, *pids: int) -> None:
+        self._roots = [psutil.Process(pid) for pid in pids]
         self._peaks: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._known: dict[int, tuple[psutil.Process, str]] = {}
@@ -100,15 +105,21 @@ class Watch:
             cpu[name] = cpu.get(name, 0.0) + used - self._before.get(pid, 0.0)
         order = {name: number for number, name in enumerate(ROLES)}
         return [
-            Usage(name, self._counts[name], round(peak / 2**20, 1), round(cpu.get(name, 0.0) / seconds, 3))
+            Usage(
+                name,
+                self._counts[name],
+                round(peak / 2**20, 1),
+                round(cpu.get(name, 0.0) / seconds, 3),
+                round(cpu.get(name, 0.0), 3),
+            )
             for name, peak in sorted(self._peaks.items(), key=lambda item: order.get(item[0], len(order)))
         ]
 
     def _members(self) -> list[psutil.Process]:
-        try:
-            found = [self._root, *self._root.children(recursive=True)]
-        except psutil.Error:
-            return []
+        found = []
+        for root in self._roots:
+            with suppress(psutil.Error):
+                found += [root, *root.children(recursive=True)]
         for process in found:
             if process.pid not in self._known:
                 try:
@@ -116,6 +127,25 @@ class Watch:
                 except psutil.Error:
                     continue
         return [self._known[process.pid][0] for process in found if process.pid in self._known]
+
+
+def find(pid: int, wanted: str) -> list[psutil.Process]:
+    """The processes of one role among those that descend from `pid`."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if role(process.cmdline()) == wanted:
+                found.append(process)
+    return found
+
+
+def proportional_memory(processes: Iterable[psutil.Process]) -> int:
+    """Bytes of several processes together, each shared page counted once (PSS; Linux only). Costs milliseconds."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            total += process.memory_full_info().pss
+    return total
 
 
 def supervisor_of(port: int) -> int | None:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
@@ -17,6 +17,7 @@ from benchmarks.processes import Usage, Watch
 from benchmarks.receiver import Receiver
 from benchmarks.tally import Tally, percentile
 
+PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
 _SAMPLE_SECONDS = 1.0
 
 
@@ -30,8 +31,22 @@ class Target:
 
     url: str
     token: str
-    pid: int | None = None
-    """The process whose descendants are the server; None if it is not on this machine."""
+    pids: tuple[int, ...] = ()
+    """The processes whose descendants are the server; none if it is not on this machine."""
+    dsn: str | None = None
+    """Its database, if that is a throw-away one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a load needs to be there already: its applications, each with as many endpoints as there are keys.
+
+    Endpoint n of each is at `/n` of the receiver's port on loopback, and signs with key n.
+    """
+
+    application_ids: Sequence[str]
+    keys: Sequence[bytes]
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +59,10 @@ class Figures:
     accepted_per_s: float
     delivered_per_s: float
     p50_ms: float | None
+    p90_ms: float | None
     p99_ms: float | None
+    percentiles_ms: list[float]
+    """End to end, at each of PERCENTILES."""
     answer_p50_ms: float | None
     answer_p99_ms: float | None
     missing: int
@@ -56,7 +74,8 @@ class Figures:
     first_error: str | None
     load_cpu_cores: float
     """CPU that generator and receiver used themselves, over wall time; 1.0 is one core."""
-    load_cpu_us_per_message: float
+    cpu_us_per_message: dict[str, float]
+    """CPU microseconds of each role; "load" is generator and receiver."""
     processes: list[Usage]
 
     @property
@@ -65,17 +84,22 @@ class Figures:
         return not (self.missing or self.bad_signatures or self.errors or self.strays)
 
 
-async def measure(load: Load, target: Target, progress: Callable[[Tally], None] | None = None) -> Figures:
-    """Runs `load`. RunError if the server cannot be reached or refuses the application or the endpoints."""
+async def measure(
+    load: Load, target: Target, progress: Callable[[Tally], None] | None = None, stage: Stage | None = None
+) -> Figures:
+    """Runs `load`, on a stage of its own unless one is given.
+
+    RunError if the server cannot be reached or refuses the applications or the endpoints.
+    """
     tally = Tally(load.messages, load.endpoints)
-    keys = [secrets.token_bytes(24) for _ in range(load.endpoints)]
+    keys = stage.keys if stage else [secrets.token_bytes(24) for _ in range(load.endpoints)]
     receiver = Receiver(load, tally, keys)
-    address = await receiver.start()
-    watch = Watch(target.pid) if target.pid else None
+    address = await receiver.start(stage.port if stage else 0)
+    watch = Watch(*target.pids) if target.pids else None
     sampler: asyncio.Task[None] | None = None
     try:
-        application_id = await _prepare(target, load, address, keys)
-        request = Request(target.url, target.token, application_id, idempotent=load.idempotent)
+        application_ids = stage.application_ids if stage else await prepare(target, load, address, keys)
+        request = Request(target.url, target.token, application_ids, idempotent=load.idempotent)
         generator = Generator(load, tally, target.url, request)
         if watch:
             watch.begin()
@@ -97,15 +121,18 @@ async def measure(load: Load, target: Target, progress: Callable[[Tally], None] 
         await receiver.stop()
 
 
-async def _prepare(target: Target, load: Load, address: str, keys: list[bytes]) -> str:
-    """Creates an application with the load's endpoints; returns its id."""
+async def prepare(target: Target, load: Load, address: str, keys: Sequence[bytes]) -> list[str]:
+    """Creates the load's applications with their endpoints at the receiver's address; returns their ids."""
     headers = {"Authorization": f"Bearer {target.token}"}
+    application_ids = []
     async with httpx.AsyncClient(base_url=target.url, headers=headers, timeout=30, trust_env=False) as api:
-        application_id = await _create(api, "/api/v1/app/", {"name": f"bench: {load.name}"})
-        for number, key in enumerate(keys):
-            body = {"url": f"{address}/{number}", "secret": f"whsec_{base64.b64encode(key).decode()}"}
-            await _create(api, f"/api/v1/app/{application_id}/endpoint/", body)
-    return application_id
+        for _ in range(load.applications):
+            application_id = await _create(api, "/api/v1/app/", {"name": f"bench: {load.name}"})
+            for number, key in enumerate(keys):
+                body = {"url": f"{address}/{number}", "secret": f"whsec_{base64.b64encode(key).decode()}"}
+                await _create(api, f"/api/v1/app/{application_id}/endpoint/", body)
+            application_ids.append(application_id)
+    return application_ids
 
 
 async def _create(api: httpx.AsyncClient, path: str, body: dict[str, str]) -> str:
@@ -136,7 +163,8 @@ async def _arrivals(tally: Tally, complete: asyncio.Event) -> None:
 
 
 def _figures(load: Load, tally: Tally, cpu: float, seconds: float, processes: list[Usage]) -> Figures:
-    latencies, answers = tally.latencies(), tally.answer_times()
+    latencies, answers = sorted(tally.latencies()), tally.answer_times()
+    cpu_by_role = {usage.role: usage.cpu_seconds for usage in processes} | {"load": cpu}
     return Figures(
         load=load,
         accepted=tally.accepted,
@@ -144,7 +172,9 @@ def _figures(load: Load, tally: Tally, cpu: float, seconds: float, processes: li
         accepted_per_s=_rate(tally.accepted, tally.last_answer - tally.started),
         delivered_per_s=_rate(tally.delivered, tally.last_arrival - tally.started),
         p50_ms=_milliseconds(percentile(latencies, 0.5)),
+        p90_ms=_milliseconds(percentile(latencies, 0.9)),
         p99_ms=_milliseconds(percentile(latencies, 0.99)),
+        percentiles_ms=[_milliseconds(percentile(latencies, share / 100)) or 0.0 for share in PERCENTILES],
         answer_p50_ms=_milliseconds(percentile(answers, 0.5)),
         answer_p99_ms=_milliseconds(percentile(answers, 0.99)),
         missing=tally.missing(),
@@ -155,7 +185,7 @@ def _figures(load: Load, tally: Tally, cpu: float, seconds: float, processes: li
         errors=tally.errors,
         first_error=tally.first_error,
         load_cpu_cores=round(cpu / seconds, 3),
-        load_cpu_us_per_message=round(cpu / load.messages * 1e6, 1),
+        cpu_us_per_message={name: round(used / load.messages * 1e6, 1) for name, used in cpu_by_role.items()},
         processes=processes,
     )
 

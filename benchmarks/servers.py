@@ -1,5 +1,6 @@
 """A Postrider of its own for a run: `postrider up` with an empty data folder on a free port, removed afterwards."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -8,14 +9,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import asyncpg
 import httpx
 
+from app.cli.commands import worker_command
 from app.cli.process import free_port, spawn, stop
-from benchmarks.processes import file_system
+from benchmarks.processes import find
 from benchmarks.run import RunError, Target
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -53,7 +57,7 @@ class ThrowAway:
         self._address = f"127.0.0.1:{free_port()}"
         self._environment = child_environment(os.environ, self._address, self._folder / "data", retries=retries)
         self._process: subprocess.Popen[bytes] | None = None
-        self.file_system = file_system(str(self._folder))
+        self._more: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         try:
@@ -62,7 +66,9 @@ class ThrowAway:
                 # In a folder of its own, because a `.env` of the project would be read otherwise.
                 self._process = spawn([*_POSTRIDER, "up"], environment=self._environment, cwd=self._folder, output=log)
             self._wait(self._process)
-            self.target = Target(f"http://{self._address}", self._token(), self._process.pid)
+            self._found = self._settings(self._process.pid)
+            dsn = self._found["POSTRIDER_DB_DSN"]
+            self.target = Target(f"http://{self._address}", self._token(), (self._process.pid,), dsn)
         except BaseException:
             self._remove()
             raise
@@ -72,6 +78,60 @@ class ThrowAway:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._remove()
+
+    @property
+    def folder(self) -> Path:
+        """Where its data lies."""
+        return self._folder
+
+    @property
+    def redis_dsn(self) -> str:
+        return self._found["POSTRIDER_REDIS_DSN"]
+
+    def add_worker(self) -> None:
+        """Starts one more worker process. RunError if it is not ready in time."""
+        health = self._folder / f"worker-{len(self._more)}.health"
+        environment = self._found | {"POSTRIDER_HEALTH_FILE": str(health)}
+        with self._log.open("ab") as log:
+            worker = spawn(worker_command(), environment=environment, cwd=self._folder, output=log)
+        self._more.append(worker)
+        self.target = replace(self.target, pids=(*self.target.pids, worker.pid))
+        deadline = time.monotonic() + _READY_SECONDS
+        while not health.exists():
+            if worker.poll() is not None or time.monotonic() > deadline:
+                raise RunError(f"a second worker did not start:\n{self._last_lines()}")
+            time.sleep(0.1)
+
+    def preload(self, library: str) -> None:
+        """Restarts Postgres with a library. RunError if it does not come back."""
+        server = min(find(self.target.pids[0], "postgres"), key=lambda process: process.create_time())
+        asyncio.run(self._execute(f"ALTER SYSTEM SET shared_preload_libraries = '{library}'"))
+        # The supervisor starts what has died.
+        server.send_signal(signal.SIGINT)
+        server.wait(_STOP_SECONDS)
+        deadline = time.monotonic() + _READY_SECONDS
+        while True:
+            try:
+                asyncio.run(self._execute(f"CREATE EXTENSION IF NOT EXISTS {library}"))
+                return
+            except (OSError, asyncpg.PostgresError) as error:
+                if time.monotonic() > deadline:
+                    raise RunError(f"Postgres did not start again with {library}: {error}") from None
+                time.sleep(0.2)
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.target.dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _settings(self, supervisor: int) -> dict[str, str]:
+        """What the supervisor told its worker: the addresses of the servers, and the secrets."""
+        workers = find(supervisor, "worker")
+        if not workers:
+            raise RunError(f"`postrider up` runs no worker:\n{self._last_lines()}")
+        return workers[0].environ()
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         """`postrider up` prints where its documentation is once every one of its processes is healthy."""
@@ -97,6 +157,8 @@ class ThrowAway:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
 
     def _remove(self) -> None:
+        for worker in self._more:
+            stop(worker, ((signal.SIGTERM, _STOP_SECONDS),))
         if self._process is not None:
             stop(self._process, ((signal.SIGTERM, _STOP_SECONDS),))
         shutil.rmtree(self._folder, ignore_errors=True)

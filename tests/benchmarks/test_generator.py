@@ -17,7 +17,7 @@ def _parts(data: bytes) -> tuple[str, dict[str, str], bytes]:
 @pytest.mark.parametrize("seq", [0, 9, 10, 99_999, 9_999_999_999])
 @pytest.mark.parametrize("idempotent", [False, True])
 def test_every_message_is_valid_json_of_the_announced_length(seq: int, idempotent: bool) -> None:
-    request = Request("http://127.0.0.1:8071", "tok", "app_1", idempotent=idempotent)
+    request = Request("http://127.0.0.1:8071", "tok", ["app_1"], idempotent=idempotent)
     first, headers, body = _parts(request.encode(seq))
     assert first == "POST /api/v1/app/app_1/msg/ HTTP/1.1"
     assert headers["Host"] == "127.0.0.1:8071"
@@ -28,6 +28,12 @@ def test_every_message_is_valid_json_of_the_announced_length(seq: int, idempoten
 
 
 def test_idempotency_keys_differ_between_messages_and_between_runs() -> None:
-    runs = [Request("http://127.0.0.1:1", "tok", "app_1", idempotent=True) for _ in range(2)]
+    runs = [Request("http://127.0.0.1:1", "tok", ["app_1"], idempotent=True) for _ in range(2)]
     keys = {_parts(run.encode(seq))[1]["idempotency-key"] for run in runs for seq in range(3)}
     assert len(keys) == 6
+
+
+def test_each_application_gets_messages_in_turn() -> None:
+    request = Request("http://127.0.0.1:1", "tok", ["app_1", "app_2"], idempotent=False)
+    firsts = [_parts(request.encode(seq))[0].split("/")[4] for seq in range(4)]
+    assert firsts == ["app_1", "app_2", "app_1", "app_2"]

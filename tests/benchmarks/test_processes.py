@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from app.cli.commands import api_command, beat_command, worker_command
-from benchmarks.processes import Memory, Watch, role, total_memory
+from benchmarks.processes import Memory, Watch, find, proportional_memory, role, total_memory
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,7 @@ def test_a_watched_process_is_seen_with_its_memory_and_its_cpu_time() -> None:
     assert [usage.role for usage in usages] == ["other"]
     assert usages[0].peak_mib > 5
     assert 0.05 < usages[0].cpu_cores < 10
+    assert usages[0].cpu_seconds == usages[0].cpu_cores
 
 
 def test_a_process_that_has_ended_is_no_error() -> None:
@@ -73,3 +74,20 @@ def test_a_process_that_has_ended_is_no_error() -> None:
     watch.sample()
     os.waitpid(child, 0)
     assert watch.end(seconds=1.0)[0].processes >= 1
+
+
+def test_only_processes_of_the_role_are_found_and_weighed() -> None:
+    with subprocess.Popen(["sleep", "30"]) as child:
+        found = find(os.getpid(), "other")
+        child.kill()
+    assert child.pid in [process.pid for process in found]
+    assert child.pid not in [process.pid for process in find(os.getpid(), "api")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the proportional set size")
+def test_memory_of_a_process_is_weighed_and_one_that_has_ended_weighs_nothing() -> None:
+    with subprocess.Popen(["sleep", "30"]) as child:
+        ended = psutil.Process(child.pid)
+        child.kill()
+    assert proportional_memory([psutil.Process()]) > 5 * 2**20
+    assert proportional_memory([ended]) == 0

@@ -10,9 +10,12 @@ import pytest
 from rich.console import Console
 
 from benchmarks.load import Load, standard_loads
+from benchmarks.machine import Machine
 from benchmarks.processes import Usage
 from benchmarks.report import Report, shortcomings
-from benchmarks.run import Figures
+from benchmarks.run import PERCENTILES, Figures
+from benchmarks.saved import read_all
+from benchmarks.scenarios import DEFAULT, Outcome
 
 GOOD = Figures(
     load=Load("1 endpoint", 1000, 64),
@@ -21,7 +24,9 @@ GOOD = Figures(
     accepted_per_s=4321.0,
     delivered_per_s=4210.0,
     p50_ms=3.6,
+    p90_ms=5.5,
     p99_ms=10.4,
+    percentiles_ms=[1.0] * len(PERCENTILES),
     answer_p50_ms=2.0,
     answer_p99_ms=5.0,
     missing=0,
@@ -32,9 +37,16 @@ GOOD = Figures(
     errors=0,
     first_error=None,
     load_cpu_cores=0.2,
-    load_cpu_us_per_message=45.0,
-    processes=[Usage("api", 1, 80.5, 0.9), Usage("postgres", 12, 301.0, 0.5)],
+    cpu_us_per_message={"api": 140.0, "postgres": 71.0, "load": 45.0},
+    processes=[Usage("api", 1, 80.5, 0.9, 0.14), Usage("postgres", 12, 301.0, 0.5, 0.07)],
 )
+MACHINE = Machine(2, "Some CPU", 24.0, "Linux 6", "3.11.7", "ext4", "18.6", "on", "on")
+
+
+def report_of(*runs: Figures, machine: Machine = MACHINE) -> Report:
+    return Report(STARTED, "http://127.0.0.1:1", [Outcome("one", machine, runs)])
+
+
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -54,7 +66,7 @@ def test_a_run_with_duplicates_only_holds() -> None:
     ids=["missing", "errors", "signatures", "strays"],
 )
 def test_anything_missing_wrong_or_unexplained_fails_the_report_and_is_said(bad: Figures, word: str) -> None:
-    report = Report(STARTED, "http://127.0.0.1:1", "ext4", [GOOD, bad])
+    report = report_of(GOOD, bad)
     out = io.StringIO()
     report.print(Console(file=out, width=200))
     assert not report.holds
@@ -63,7 +75,7 @@ def test_anything_missing_wrong_or_unexplained_fails_the_report_and_is_said(bad:
 
 def test_the_tables_show_speed_honesty_memory_and_the_loads_own_share() -> None:
     out = io.StringIO()
-    Report(STARTED, "http://127.0.0.1:1", "ext4", [GOOD]).print(Console(file=out, width=80))
+    report_of(GOOD).print(Console(file=out, width=80))
     text = out.getvalue()
     for figure in (
         "4,321",
@@ -74,7 +86,8 @@ def test_the_tables_show_speed_honesty_memory_and_the_loads_own_share() -> None:
         "80 MiB",
         "postgres (12 processes)",
         "301 MiB",
-        "20% (1 endpoint)",
+        "140",
+        "fsync on",
     ):
         assert figure in text
 
@@ -82,38 +95,51 @@ def test_the_tables_show_speed_honesty_memory_and_the_loads_own_share() -> None:
 def test_no_figure_is_cut_off_on_a_narrow_terminal() -> None:
     slow = replace(GOOD, p99_ms=123_456.7, load=replace(GOOD.load, name="5 endpoints, 600/s, 200 ms, 20% fail"))
     out = io.StringIO()
-    Report(STARTED, "http://127.0.0.1:1", "ext4", [slow] * 3).print(Console(file=out, width=80))
+    report_of(slow, slow, slow).print(Console(file=out, width=80))
     assert "…" not in out.getvalue()
 
 
 def test_data_on_tmpfs_is_pointed_out() -> None:
     out = io.StringIO()
-    Report(STARTED, "http://127.0.0.1:1", "tmpfs", [GOOD]).print(Console(file=out, width=200))
+    report_of(GOOD, machine=replace(MACHINE, file_system="tmpfs")).print(Console(file=out, width=200))
     assert "fsync costs nothing" in out.getvalue()
 
 
 def test_the_saved_file_holds_every_figure(tmp_path: Path) -> None:
     path = tmp_path / "results" / "run.json"
-    Report(STARTED, "http://127.0.0.1:1", "ext4", [GOOD]).save(path)
+    report_of(GOOD).save(path)
     saved = json.loads(path.read_text())
     assert saved["holds"] is True
-    assert saved["started_at"] == "2026-01-02T03:04:05+00:00"
-    assert saved["runs"][0]["delivered_per_s"] == 4210.0
-    assert saved["runs"][0]["load"]["connections"] == 64
-    assert saved["runs"][0]["processes"][1] == {
-        "role": "postgres",
-        "processes": 12,
-        "peak_mib": 301.0,
-        "cpu_cores": 0.5,
-    }
+    scenario = saved["scenarios"][0]
+    assert scenario["started_at"] == "2026-01-02T03:04:05+00:00"
+    assert scenario["machine"]["fsync"] == "on"
+    assert scenario["runs"][0]["delivered_per_s"] == 4210.0
+    assert scenario["runs"][0]["load"]["connections"] == 64
+    assert scenario["runs"][0]["cpu_us_per_message"]["postgres"] == 71.0
+    assert scenario["runs"][0]["processes"][1]["peak_mib"] == 301.0
 
 
-def test_the_standard_loads_are_one_endpoint_five_endpoints_and_a_steady_rate() -> None:
-    one, five, steady = standard_loads()
+def test_each_scenario_is_saved_on_its_own_and_read_back_as_it_was(tmp_path: Path) -> None:
+    outcomes = [Outcome("one", MACHINE, [GOOD]), Outcome("five", MACHINE, [replace(GOOD, duplicates=0)])]
+    Report(STARTED, "throw-away", outcomes).save_each(tmp_path)
+    saved = read_all(tmp_path)
+    assert {name: one.outcome for name, one in saved.items()} == {one.scenario: one for one in outcomes}
+    assert saved["one"].stamp.started_at == STARTED
+
+
+def test_the_standard_loads_are_one_endpoint_five_steady_rates_and_a_slow_receiver() -> None:
+    loads = standard_loads()
+    one, five, slow = loads["one"], loads["five"], loads["slow"]
     assert (one.connections, one.endpoints, one.rate) == (64, 1, 0)
     assert (five.connections, five.endpoints, five.rate) == (64, 5, 0)
-    assert (steady.connections, steady.endpoints, steady.rate) == (16, 1, 600)
+    assert [loads[name].rate for name in ("steady-600", "steady-300")] == [600, 300]
+    assert (slow.connections, slow.delay) == (64, 0.2)
+
+
+def test_what_make_bench_measures_by_default_exists() -> None:
+    assert set(DEFAULT) == set(standard_loads())
 
 
 def test_a_quick_run_is_small_and_verifies_every_signature() -> None:
-    assert all(load.messages <= 400 and load.verify_every == 1 for load in standard_loads(quick=True))
+    loads = standard_loads(quick=True)
+    assert all(load.messages <= 800 and load.verify_every == 1 for load in loads.values())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import ColumnElement, Table, literal
 
 from app import ids
 from app.db.attempt.model import AttemptRow
@@ -16,6 +16,10 @@ _ATTEMPTS: Final[Table] = AttemptRow.__table__  # type: ignore[attr-defined]  # 
 EXPUNGED: Final = b"EXPUNGED"
 # Between the clocks of the process that published a message and of the one that tried it.
 _CLOCK_SKEW: Final = timedelta(hours=1)
+# An attempt that was not answered with 2xx failed. It is said as a constant, which Postgres must see in the statement
+# to know that the index of failed attempts holds what is asked for.
+_SUCCESSFUL: Final = 200
+_FAILED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,10 @@ class AttemptFilter:
         if self.endpoint_id is not None:
             found.append(_ATTEMPTS.c.endpoint_id == self.endpoint_id)
         if self.status is not None:
-            found.append(_ATTEMPTS.c.status == self.status)
+            found.append(_ATTEMPTS.c.status == literal(self.status, literal_execute=True))
         if self.code_class is not None:
+            if self.code_class != _SUCCESSFUL:
+                found.append(_ATTEMPTS.c.status == literal(_FAILED, literal_execute=True))
             found.append(_ATTEMPTS.c.response_status_code.between(self.code_class, self.code_class + 99))
         found += self.about.conditions_on(_ATTEMPTS.c.message_id, _ATTEMPTS.c.application_id)
         return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, literal, null, select, true, union_all
+from sqlalchemy import ColumnElement, Select, Table, func, literal, null, select, text, true, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, defer
 
@@ -27,7 +27,7 @@ _Arm = Select[tuple[str, str, int, datetime | None]]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a delivery is, and when it is tried next (None: it ended)."""
+    """How far a delivery is, and when it is tried next (None: it ended, or waits for those before it in its line)."""
 
     state: DeliveryState
     next_attempt_at: datetime | None
@@ -119,9 +119,12 @@ def _arms(state: DeliveryState | None) -> list[tuple[_Arm, Table]]:
         ~waits.offset(0).exists()
     )
     if state not in {None, DeliveryState.DUE}:
-        return [(came.where(ended.state == state), _ENDED)]
+        # A constant in the statement, so that Postgres knows whether the index of failed deliveries holds them.
+        return [(came.where(ended.state == literal(int(state), literal_execute=True)), _ENDED)]
     due = literal(int(DeliveryState.DUE)).label("state")
-    queued = select(pending.message_id, pending.endpoint_id, due, pending.next_attempt_at)
+    # What waits in a line for its turn is tried next nobody knows when.
+    at = func.nullif(pending.next_attempt_at, text("'infinity'")).label("next_attempt_at")
+    queued = select(pending.message_id, pending.endpoint_id, due, at)
     if state is not None:
         return [(queued, _PENDING)]
     return [(queued, _PENDING), (came, _ENDED)]
