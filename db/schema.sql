@@ -100,6 +100,47 @@ END
 $$;
 
 
+--
+-- Name: line_of(bytea, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.line_of(payload bytea, ordered_by text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+    value json;
+    token text;
+BEGIN
+    IF payload IS NULL OR ordered_by = 'endpoint' THEN
+        RETURN 0;
+    END IF;
+    -- Postgres cannot hold NUL in a text.
+    value := replace(convert_from(payload, 'UTF8'), '\u0000', '\ufffd')::json;
+    -- The pointer "/" is to the key "", of which string_to_array makes no token at all.
+    FOREACH token IN ARRAY coalesce(nullif(string_to_array(substr(ordered_by, 2), '/'), '{}'), '{""}') LOOP
+        token := replace(replace(token, '~1', '/'), '~0', '~');
+        value := CASE json_typeof(value)
+            WHEN 'object' THEN value -> token
+            WHEN 'array' THEN CASE WHEN token ~ '^(0|[1-9][0-9]{0,8})$' THEN value -> token::integer END
+        END;
+    END LOOP;
+    RETURN CASE WHEN json_typeof(value) IN ('string', 'number', 'boolean')
+        THEN hashtextextended(value #>> '{}', 0) ELSE 0 END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN 0;
+END
+$_$;
+
+
+--
+-- Name: next_position(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.next_position() RETURNS bigint
+    LANGUAGE sql
+    AS $$ SELECT nextval('positions') * 65536 $$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -118,6 +159,7 @@ CREATE TABLE public.applications (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
+    operational boolean DEFAULT false NOT NULL,
     CONSTRAINT applications_rate_limit_check CHECK ((rate_limit > 0))
 );
 
@@ -206,7 +248,8 @@ CREATE TABLE public.endpoint_health (
     first_failure_at timestamp with time zone,
     consecutive_failures integer DEFAULT 0 NOT NULL,
     paused_until timestamp with time zone,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL
 );
 
 
@@ -233,7 +276,15 @@ CREATE TABLE public.endpoints (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
+    timeout_seconds integer,
+    authentication bytea,
+    client_identity bytea,
+    server_authorities text,
+    disabled_reason text,
+    ordered_by text,
+    CONSTRAINT endpoints_ordered_by_check CHECK (((ordered_by = 'endpoint'::text) OR (ordered_by ~~ '/%'::text))),
     CONSTRAINT endpoints_rate_limit_check CHECK ((rate_limit > 0)),
+    CONSTRAINT endpoints_timeout_seconds_check CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300))),
     CONSTRAINT endpoints_version_check CHECK ((version > 0))
 );
 
@@ -331,7 +382,8 @@ CREATE TABLE public.messages_default (
 
 CREATE TABLE public.organizations (
     id text NOT NULL COLLATE pg_catalog."C",
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    operational_application_id text COLLATE pg_catalog."C"
 );
 
 
@@ -347,9 +399,23 @@ CREATE TABLE public.pending_deliveries (
     tries smallint DEFAULT 0 NOT NULL,
     trigger smallint DEFAULT 0 NOT NULL,
     next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    "position" bigint,
+    line bigint,
     CONSTRAINT pending_deliveries_trigger_check CHECK ((trigger = ANY (ARRAY[0, 1])))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000', autovacuum_vacuum_cost_delay='0');
+
+
+--
+-- Name: positions; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+CREATE SEQUENCE public.positions
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 
 
 --
@@ -368,7 +434,19 @@ CREATE TABLE public.schema_migrations (
 CREATE TABLE public.shards (
     shard smallint NOT NULL,
     owner text,
-    leased_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+    leased_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    busy_since timestamp with time zone
+)
+WITH (fillfactor='50');
+
+
+--
+-- Name: workers; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.workers (
+    name text NOT NULL COLLATE pg_catalog."C",
+    seen_at timestamp with time zone DEFAULT now() NOT NULL
 )
 WITH (fillfactor='50');
 
@@ -531,6 +609,14 @@ ALTER TABLE ONLY public.shards
 
 
 --
+-- Name: workers workers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
+
+
+--
 -- Name: applications_organization_id; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -559,6 +645,20 @@ CREATE INDEX attempts_default_endpoint_id_id_idx ON public.attempts_default USIN
 
 
 --
+-- Name: attempts_failed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempts_failed ON ONLY public.attempts USING btree (endpoint_id, id) WHERE (status = 2);
+
+
+--
+-- Name: attempts_default_endpoint_id_id_idx1; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempts_default_endpoint_id_id_idx1 ON public.attempts_default USING btree (endpoint_id, id) WHERE (status = 2);
+
+
+--
 -- Name: deliveries_endpoint_message; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -570,6 +670,20 @@ CREATE INDEX deliveries_endpoint_message ON ONLY public.deliveries USING btree (
 --
 
 CREATE INDEX deliveries_default_endpoint_id_message_id_idx ON public.deliveries_default USING btree (endpoint_id, message_id);
+
+
+--
+-- Name: deliveries_failed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_failed ON ONLY public.deliveries USING btree (endpoint_id, message_id) WHERE (state = 2);
+
+
+--
+-- Name: deliveries_default_endpoint_id_message_id_idx1; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_default_endpoint_id_message_id_idx1 ON public.deliveries_default USING btree (endpoint_id, message_id) WHERE (state = 2);
 
 
 --
@@ -604,14 +718,14 @@ CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (
 -- Name: messages_application_id; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX messages_application_id ON ONLY public.messages USING btree (application_id, id);
+CREATE INDEX messages_application_id ON ONLY public.messages USING btree (application_id, id) INCLUDE (event_type);
 
 
 --
--- Name: messages_default_application_id_id_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: messages_default_application_id_id_event_type_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX messages_default_application_id_id_idx ON public.messages_default USING btree (application_id, id);
+CREATE INDEX messages_default_application_id_id_event_type_idx ON public.messages_default USING btree (application_id, id) INCLUDE (event_type);
 
 
 --
@@ -629,10 +743,24 @@ CREATE INDEX pending_deliveries_endpoint ON public.pending_deliveries USING btre
 
 
 --
+-- Name: pending_deliveries_line; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pending_deliveries_line ON public.pending_deliveries USING btree (shard, endpoint_id, line, "position") WHERE ("position" IS NOT NULL);
+
+
+--
 -- Name: attempts_default_endpoint_id_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
 ALTER INDEX public.attempts_endpoint_id ATTACH PARTITION public.attempts_default_endpoint_id_id_idx;
+
+
+--
+-- Name: attempts_default_endpoint_id_id_idx1; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.attempts_failed ATTACH PARTITION public.attempts_default_endpoint_id_id_idx1;
 
 
 --
@@ -650,6 +778,13 @@ ALTER INDEX public.deliveries_endpoint_message ATTACH PARTITION public.deliverie
 
 
 --
+-- Name: deliveries_default_endpoint_id_message_id_idx1; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.deliveries_failed ATTACH PARTITION public.deliveries_default_endpoint_id_message_id_idx1;
+
+
+--
 -- Name: deliveries_default_pkey; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
@@ -657,10 +792,10 @@ ALTER INDEX public.deliveries_pkey ATTACH PARTITION public.deliveries_default_pk
 
 
 --
--- Name: messages_default_application_id_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+-- Name: messages_default_application_id_id_event_type_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
-ALTER INDEX public.messages_application_id ATTACH PARTITION public.messages_default_application_id_id_idx;
+ALTER INDEX public.messages_application_id ATTACH PARTITION public.messages_default_application_id_id_event_type_idx;
 
 
 --
@@ -710,6 +845,14 @@ ALTER TABLE ONLY public.event_types
 
 
 --
+-- Name: organizations organizations_operational_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.organizations
+    ADD CONSTRAINT organizations_operational_application_id_fkey FOREIGN KEY (operational_application_id) REFERENCES public.applications(id);
+
+
+--
 -- PostgreSQL database dump complete
 --
 
@@ -725,4 +868,9 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0003'),
     ('0004'),
     ('0005'),
-    ('0006');
+    ('0006'),
+    ('0007'),
+    ('0008'),
+    ('0009'),
+    ('0010'),
+    ('0011');

@@ -32,19 +32,30 @@ class Holdings:
         self._leases = leases
         self._rung: set[int] = set()
         self._owned: dict[int, Holding] = {}
+        # Owned, and not read any more, because they are about to be given away.
+        self._leaving: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self._owned)
 
     def of(self, number: int) -> Holding | None:
-        return self._owned.get(number)
+        """A shard of this process, unless it is about to be given away."""
+        return None if number in self._leaving else self._owned.get(number)
+
+    def owned(self) -> set[int]:
+        return set(self._owned)
+
+    @property
+    def leaving(self) -> set[int]:
+        """The owned shards that are about to be given away."""
+        return self._leaving & self._owned.keys()
 
     def held(self) -> set[int]:
-        """The shards whose leases have not run out."""
+        """The shards that may be read: their leases have not run out, and they are not about to be given away."""
         return {number for number in self._owned if self.is_held(number)}
 
     def is_held(self, number: int) -> bool:
-        holding = self._owned.get(number)
+        holding = self.of(number)
         return holding is not None and holding.until > monotonic()
 
     def touch(self, number: int) -> None:
@@ -73,7 +84,18 @@ class Holdings:
         except DATABASE_ERRORS:
             self.ring(rung)
             raise
-        for number in acquired:
+        self._own(acquired, until)
+
+    async def take_offered(self, most: int) -> set[int]:
+        """Acquire at most so many of the shards that other workers offer; those that there were."""
+        until = monotonic() + LEASE_SECONDS
+        taken = await self._leases.take_offered(most)
+        self._own(taken, until)
+        return taken
+
+    def _own(self, shards: Iterable[int], until: float) -> None:
+        for number in shards:
+            self._leaving.discard(number)
             self._owned[number] = Holding(until)
 
     async def renew(self) -> list[int]:
@@ -110,9 +132,25 @@ class Holdings:
             self.ring(numbers)  # They may be ours still: acquire them again, and see.
             raise
 
+    def stop_reading(self, shards: Iterable[int]) -> None:
+        """They are about to be given away."""
+        self._leaving.update(self._owned.keys() & set(shards))
+
+    async def give(self, shards: Iterable[int], *, offer: bool) -> None:
+        """Give shards away: to whoever comes first, or, if they are offered, to a worker that has too few."""
+        numbers = list(shards)
+        for number in numbers:
+            self._owned.pop(number, None)
+        self._leaving.difference_update(numbers)
+        try:
+            await (self._leases.offer if offer else self._leases.release)(numbers)
+        except DATABASE_ERRORS:
+            self.ring(numbers)  # They may be ours still: acquire them again, and see.
+            raise
+
     async def release_all(self) -> None:
         """At the end of the process."""
-        await self._leases.release(list(self._owned))
+        await self._leases.release_all()
 
     @property
     def is_rung(self) -> bool:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
+from app.db.pending_delivery.lines import Line
 from app.db.pending_delivery.queue import Claimed, Key
 
 # Payloads in flight are held in memory: so many bytes, and what comes until their size is known.
@@ -17,11 +19,15 @@ class InFlight:
     def __init__(self, most: int) -> None:
         self.most = most
         self._sizes: dict[Key, int] = {}
+        self._rows: dict[Key, Claimed] = {}
         self._bytes = 0
         self._usual_size = 1024.0
         # Ended since the current reading began: its snapshot may still show them as due.
         self._just_ended: set[Key] = set()
         self._of_shard: Counter[int] = Counter()
+        # Lines of which one is in flight, and those whose turn it is because it has ended.
+        self._lines: set[Line] = set()
+        self.turns: set[Line] = set()
         self._room = asyncio.Event()
 
     def __len__(self) -> int:
@@ -36,6 +42,13 @@ class InFlight:
     def of_shard(self, shard: int) -> int:
         """Also what was started before the shard was lost and acquired again."""
         return self._of_shard[shard]
+
+    def rows(self) -> list[Claimed]:
+        return list(self._rows.values())
+
+    def rows_of(self, shards: Collection[int]) -> list[Claimed]:
+        """What is in flight of some shards."""
+        return [row for row in self._rows.values() if row.shard in shards]
 
     async def wait_for_room(self) -> None:
         """Returns at once if there is any; else when there is a good deal, or after `stop_waiting()`."""
@@ -52,11 +65,27 @@ class InFlight:
 
     def is_new(self, row: Claimed) -> bool:
         """Whether a row that was read is due, as far as this process knows."""
-        return row.key not in self._sizes and row.key not in self._just_ended
+        if row.key in self._sizes or row.key in self._just_ended:
+            return False
+        # Another of its line became visible before it, and is in flight. What is only to be canceled waits for nobody.
+        return row.canceled or row.line not in self._lines
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether anything in flight has others that wait for it."""
+        return bool(self._lines)
+
+    def take_turns(self) -> set[Line]:
+        """The lines of which something has ended since this was asked last."""
+        turns, self.turns = self.turns, set()
+        return turns
 
     def start(self, row: Claimed) -> None:
         self._sizes[row.key] = 0
+        self._rows[row.key] = row
         self._of_shard[row.shard] += 1
+        if row.line is not None and not row.canceled:
+            self._lines.add(row.line)
 
     def weigh(self, row: Claimed, size: int) -> None:
         """Its payload is in memory now."""
@@ -66,7 +95,11 @@ class InFlight:
 
     def finish(self, row: Claimed) -> None:
         self._bytes -= self._sizes.pop(row.key)
+        del self._rows[row.key]
         self._just_ended.add(row.key)
         self._of_shard[row.shard] -= 1
+        if row.line is not None and not row.canceled:
+            self._lines.discard(row.line)
+            self.turns.add(row.line)
         if len(self._sizes) <= self.most * 3 // 4 and self.room > 0:
             self._room.set()

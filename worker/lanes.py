@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Collection, Iterable
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -16,6 +17,9 @@ from app.delivery.pause import Pause
 
 # Seconds without a send after which an endpoint that is well is forgotten. More than the 10 that its rate looks back.
 _FORGOTTEN_AFTER: Final = 60.0
+# Trigger of a delivery that somebody asked for (a resend); so many at once go to an endpoint whose breaker is open.
+_MANUAL: Final = 1
+_MOST_MANUAL: Final = 4
 
 
 class Lane:
@@ -25,6 +29,7 @@ class Lane:
         "_breaker",
         "_ceiling",
         "_concurrency",
+        "_learned_under",
         "_limit",
         "_pause",
         "_revision",
@@ -49,17 +54,23 @@ class Lane:
         self._concurrency = Concurrency(ceiling)
         self._limit: RateLimit | None = None
         self._revision = 0
+        self._learned_under = health.revision
         self._stored = health
         self._used_at = monotonic()
 
     def heed(self, row: Claimed) -> None:
-        """Take over the endpoint's settings as of a claimed row. Whoever changed them wants it tried again at once."""
+        """Take over the endpoint's settings as of a claimed row.
+
+        Whoever changed or enabled it wants it tried again at once: what was learned before then is forgotten, also what
+        another process learned, or this one before it was started anew.
+        """
         self.shard = row.shard
         if row.revision <= self._revision:
             return
-        if self._revision:
-            self._breaker.state = HEALTHY
-        self._revision = row.revision
+        if 0 < self._learned_under < row.revision:
+            self._breaker.forget(clock.unix())
+            self._pause = Pause(0.0)
+        self._revision = self._learned_under = row.revision
         if row.rate_limit is None:
             self._limit = None
         elif self._limit is None or self._limit.per_second != row.rate_limit:
@@ -79,6 +90,36 @@ class Lane:
         if self._limit is not None:
             free = min(free, self._limit.room(monotonic()))
         return max(free, 0)
+
+    def admits(self, row: Claimed) -> bool:
+        """Whether a claimed row may be started now.
+
+        What is only to be canceled always may. What somebody had resent does not wait for a probe of the breaker: it is
+        one.
+        """
+        if row.canceled or self.room() > 0:
+            return True
+        if row.trigger != _MANUAL or self._breaker.state.opened_at is None or self.in_flight >= _MOST_MANUAL:
+            return False
+        limited = self._limit is not None and self._limit.room(monotonic()) <= 0
+        return not limited and self._pause.wait(clock.unix()) <= 0
+
+    def has_good_room(self) -> bool:
+        """Whether it is worth while to read what waits: not one by one, where many are under way, but by its rate."""
+        return self.wait() <= 0
+
+    def wait(self) -> float:
+        """Seconds until it has good room, if no send ends meanwhile: inf if that is what it takes."""
+        wall = clock.unix()
+        if (paused := self._pause.wait(wall)) > 0:
+            return paused
+        if self._breaker.state.opened_at is not None:
+            waits = self._breaker.may_send(wall)
+        elif self._concurrency.slots - self.in_flight <= (self.in_flight // 8 if self._limit is None else 0):
+            return inf
+        else:
+            waits = 0.0
+        return waits if self._limit is None else max(waits, self._limit.wait(monotonic()))
 
     def start(self) -> None:
         self.in_flight += 1
@@ -117,8 +158,18 @@ class Lane:
         state = self._breaker.state
         paused_until = self._pause.until or None
         return EndpointHealth(
-            self.endpoint_id, state.opened_at, state.first_failure_at, state.consecutive_failures, paused_until
+            self.endpoint_id,
+            state.opened_at,
+            state.first_failure_at,
+            state.consecutive_failures,
+            paused_until,
+            self._learned_under,
         )
+
+    @property
+    def failing_since(self) -> float | None:
+        """The unix second at which the first attempt began that failed since the last success; None if it is well."""
+        return self._breaker.state.first_failure_at
 
     def unstored(self) -> EndpointHealth | None:
         """How it is, if that is not what was stored last."""

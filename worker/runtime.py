@@ -6,7 +6,6 @@ Celery has no asyncio of its own; the loop runs beside its pool, so that deliver
 import asyncio
 import os
 import resource
-import socket
 import threading
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
@@ -29,13 +28,14 @@ from app.db.preflight import NotMigrated, require_ready
 from app.db.session import Database
 from app.db.shard.table import ShardLeases
 from app.delivery.breaker import BreakerPolicy
-from app.delivery.client import DeliveryClient
 from app.delivery.guard import Guard
 from app.sealing import Sealer
 from app.settings import Settings, settings
 from worker.drain import Drain
 from worker.lanes import Lanes
+from worker.outbound import outbound_client
 from worker.patience import DATABASE_ERRORS
+from worker.process import own_name
 from worker.receivers import Receivers
 from worker.sender import Sender
 from worker.sweep import sweep
@@ -130,14 +130,11 @@ class Runtime:
     async def _deliver(self, database: Database, stopping: asyncio.Task[bool]) -> None:
         guard = Guard(self._settings.allowed_networks)
         most = self._settings.worker_max_tasks
-        client = DeliveryClient(
-            guard,
-            verify_tls=not self._settings.dangerous_disable_tls_verification,
-            max_connections_per_host=most,
-        )
+        client = outbound_client(self._settings, guard)
         queue = DeliveryQueue(database.pool)
-        leases = ShardLeases(database.pool, f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}")
-        receivers = Receivers(database.pool, Sealer(self._settings.main_secrets))
+        leases = ShardLeases(database.pool, own_name())
+        sealer = Sealer(self._settings.main_secrets)
+        receivers = Receivers(database.pool, sealer, https_only=self._settings.endpoint_https_only)
         sender = Sender(database.pool, queue, client, self._settings)
         disable_after = self._settings.endpoint_failure_disable_after * 3600.0
         lanes = Lanes(

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, assert_never
 
@@ -30,6 +31,9 @@ CANCELED: Final = 4
 
 # The receiver has its answer: an outcome may wait for others, and share their commit.
 _GATHER_SECONDS: Final = 0.004
+_PUT_OFF_SECONDS: Final = 60.0
+
+_LONGEST_REASON: Final = 200
 
 # Whether a recording was kept, or had been superseded; or why Postgres will never take it.
 _Kept = bool | Exception
@@ -44,11 +48,15 @@ class Sender:
         self._client = client
         self._schedule = settings.retry_schedule
         self._timeout = settings.worker_request_timeout
+        # Seconds that any attempt takes at most that was made until now.
+        self.longest_attempt = self._timeout
         self._whitelabel = settings.whitelabel_headers
         # A line for each delivery that succeeds costs more than the delivery.
         self._verbose = settings.log_level in {"trace", "debug"}
         self._rng = random.Random()
         self._records: GroupCommit[Recording, _Kept] = GroupCommit(self._record, gather=_GATHER_SECONDS)
+        # For these the next of their line waits.
+        self._records_of_lines: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
 
     async def cancel(self, claimed: Claimed) -> None:
         """End a delivery whose endpoint or payload is gone."""
@@ -57,13 +65,14 @@ class Sender:
     async def postpone(self, claimed: Claimed) -> None:
         """It may have been sent, and nothing says so: not again at once, and again, and again."""
         try:
-            await self._queue.postpone(claimed)
+            await self._queue.put_off([claimed], _PUT_OFF_SECONDS)
         except DATABASE_ERRORS as error:
             logger.warning("{} could not be put off: {}: {}", claimed.message_id, type(error).__name__, error)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def record(self, claimed: Claimed, attempt_id: str, url: str, outcome: Outcome) -> None:
-        """Decide what follows from an attempt, and keep both."""
+    async def record(self, claimed: Claimed, attempt_id: str, url: str, outcome: Outcome) -> Collection[int]:
+        """Decide what follows from an attempt, and keep both. The shards in which something is due by it."""
+        due: Collection[int] = ()
         decision = decide(outcome, tries_made=claimed.tries + 1, schedule=self._schedule, rng=self._rng)
         attempt = _attempted(attempt_id, url, outcome)
         match decision:
@@ -71,31 +80,42 @@ class Sender:
                 recording = Recording(claimed, DELIVERED, None, attempt)
             case RetryIn(seconds=seconds):
                 recording = Recording(claimed, DUE, seconds, attempt)
-            case GiveUp(disable_endpoint=disable_endpoint):
+            case GiveUp(reason=reason, disable_endpoint=disable_endpoint):
                 recording = Recording(claimed, FAILED, None, attempt)
                 if disable_endpoint:
-                    await self._disable(claimed.endpoint_id)
+                    due = await self._disable(claimed, reason, None)
             case _:
                 assert_never(decision)
         kept = await self._keep(recording)
-        if attempt.status != DELIVERED or not kept or self._verbose:
+        goes_on = claimed.line is not None and claimed.tries > 0
+        if attempt.status != DELIVERED or not kept or goes_on or self._verbose:
             _log(recording, attempt, kept=kept)
+        return due
 
-    async def heed(self, endpoint_id: str, change: Change) -> None:
-        """Act on what has changed about an endpoint by an outcome."""
+    async def heed(
+        self, claimed: Claimed, change: Change, failing_since: float | None, outcome: Outcome
+    ) -> Collection[int]:
+        """Act on what has changed about an endpoint by an outcome. The shards in which something is due by it."""
         match change:
             case "opened":
-                logger.warning("{} fails steadily: from now on it gets a probe now and then", endpoint_id)
+                logger.warning("{} fails steadily: from now on it gets a probe now and then", claimed.endpoint_id)
             case "closed":
-                logger.info("{} answers again", endpoint_id)
+                logger.info("{} answers again", claimed.endpoint_id)
             case "disable":
-                logger.warning("{} has failed for too long and is disabled", endpoint_id)
-                await self._disable(endpoint_id)
+                since = datetime.fromtimestamp(failing_since or clock.unix(), UTC)
+                reason = f"it has failed steadily since {since:%Y-%m-%d %H:%M} UTC, last with {_briefly(outcome)}"
+                return await self._disable(claimed, reason, since)
             case _:
                 assert_never(change)
+        return ()
 
-    async def _disable(self, endpoint_id: str) -> None:
-        await until_done(f"the end of {endpoint_id} waits", partial(disable, self._pool, endpoint_id))
+    async def _disable(self, claimed: Claimed, reason: str, failing_since: datetime | None) -> Collection[int]:
+        endpoint_id = claimed.endpoint_id
+        statement = partial(disable, self._pool, endpoint_id, claimed.revision, reason, failing_since)
+        due = await until_done(f"the end of {endpoint_id} waits", statement)
+        if due is not None:
+            logger.warning("{} is disabled until its owner enables it again: {}", endpoint_id, reason)
+        return due or ()
 
     async def send(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
         """Make one attempt."""
@@ -105,11 +125,16 @@ class Sender:
         timestamp = int(now)
         signature = signing.sign(claimed.message_id, timestamp, payload, receiver.live_keys(now))
         lines = signing.headers(claimed.message_id, timestamp, signature, whitelabel=self._whitelabel)
-        return await self._client.post(receiver.target, receiver.headers + b"".join(lines), payload, self._timeout)
+        headers, timeout = receiver.headers + b"".join(lines), receiver.timeout or self._timeout
+        self.longest_attempt = max(self.longest_attempt, timeout)
+        if receiver.bearer is None:
+            return await self._client.post(receiver.target, headers, payload, timeout)
+        return await receiver.bearer.post(self._client, receiver.target, headers, payload, timeout)
 
     async def _keep(self, recording: Recording) -> bool:
         """Record it, with those that end at the same time. False: the delivery had moved on. Raises what is our bug."""
-        kept = await self._records.put(recording)
+        records = self._records if recording.claimed.line is None else self._records_of_lines
+        kept = await records.put(recording)
         if isinstance(kept, Exception):
             raise kept
         return kept
@@ -139,14 +164,28 @@ def _attempted(attempt_id: str, url: str, outcome: Outcome) -> Attempted:
             assert_never(outcome)
 
 
+def _briefly(outcome: Outcome) -> str:
+    """A failure in a few words, for whoever asks why."""
+    match outcome:
+        case Delivered(status=code) | Refused(status=code):
+            return f"status {code}"
+        case Unreachable(detail=detail) | Blocked(detail=detail):
+            return detail[:_LONGEST_REASON].replace("\0", "")
+        case _:
+            assert_never(outcome)
+
+
 def _log(recording: Recording, attempt: Attempted, *, kept: bool) -> None:
     claimed = recording.claimed
     if not kept:
         following = "superseded, not recorded"
     elif recording.delay is not None:
-        following = f"next in {recording.delay:.0f} s"
+        waits = "" if claimed.line is None else ", and its line waits"
+        following = f"next in {recording.delay:.0f} s{waits}"
     else:
-        following = "no more"
+        following = "no more" if claimed.line is None else "no more, and its line goes on"
+    # That a line goes on is worth a word where somebody was told that it waits.
+    quiet = attempt.status == DELIVERED and kept and (claimed.line is None or claimed.tries <= 0)
     logger.bind(
         attempt_id=attempt.id,
         message_id=claimed.message_id,
@@ -154,4 +193,4 @@ def _log(recording: Recording, attempt: Attempted, *, kept: bool) -> None:
         status_code=attempt.code,
         reason="" if attempt.code else attempt.response.decode(errors="replace"),
         milliseconds=attempt.milliseconds,
-    ).log("DEBUG" if attempt.status == DELIVERED and kept else "INFO", "attempt: {}", following)
+    ).log("DEBUG" if quiet else "INFO", "attempt: {}", following)

@@ -1,4 +1,4 @@
-"""Once a second: renew the leases, look for due work that nobody rang for, and say that this process is alive."""
+"""Once a second: renew the leases, share with others, look for due work that nobody rang for, and say "alive"."""
 
 import asyncio
 from pathlib import Path
@@ -11,16 +11,25 @@ from worker.drain import Drain
 from worker.patience import DATABASE_ERRORS
 
 _SECONDS: Final = 1.0
+# How often to look for shards that others are about to offer: nobody drains them meanwhile.
+_OFFERS_SECONDS: Final = 0.1
 
 
 async def sweep(drain: Drain, leases: ShardLeases, health_file: Path | None) -> None:
     """Sweep for ever. `health_file` is touched each time that the database answered."""
     while True:
+        swept = asyncio.get_running_loop().time()
         try:
             await drain.renew()
+            room = await drain.sharing.balance()
             drain.ring(await leases.due_without_owner())
             if health_file is not None:
                 health_file.touch()  # noqa: ASYNC240 - one system call
+            while room > 0 and asyncio.get_running_loop().time() - swept < _SECONDS:
+                taken = await drain.sharing.take_offered(room)
+                drain.ring(taken)
+                room -= len(taken)
+                await asyncio.sleep(_OFFERS_SECONDS)
         except DATABASE_ERRORS as error:
             logger.warning("the sweep waits for the database: {}: {}", type(error).__name__, error)
-        await asyncio.sleep(_SECONDS)
+        await asyncio.sleep(max(0.0, swept + _SECONDS - asyncio.get_running_loop().time()))

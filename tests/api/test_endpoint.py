@@ -251,4 +251,18 @@ async def test_operations_have_the_names_of_the_svix_api(anonymous: httpx.AsyncC
         ("get", f"{one}/secret"): "get-secret",
         ("post", f"{one}/secret/rotate"): "rotate-secret",
         ("get", f"{one}/stats"): "get-stats",
+        ("get", f"{one}/oauth"): "get-oauth",
+        ("put", f"{one}/oauth"): "set-oauth-config",
+        ("delete", f"{one}/oauth"): "delete-oauth-config",
+        ("get", f"{one}/oauth-config"): "get-oauth-2",
+        ("get", f"{one}/mtls"): "get-mtls",
+        ("put", f"{one}/mtls"): "set-mtls-config",
+        ("delete", f"{one}/mtls"): "delete-mtls-config",
+        ("get", f"{one}/mtls-config"): "get-mtls-2",
+        ("get", f"{one}/ca"): "get-server-ca",
+        ("put", f"{one}/ca"): "set-server-ca",
+        # Of ours; the Svix API has no such operation.
+        ("get", f"{one}/authentication"): "get-authentication",
+        ("put", f"{one}/authentication"): "set-authentication",
+        ("delete", f"{one}/authentication"): "delete-authentication",
     }

@@ -40,7 +40,7 @@ ROWS: Final[list[type[SQLModel]]] = [
     PendingDeliveryRow,
 ]
 # Written and read by statements only, or not ours (dbmate's).
-WITHOUT_ROW: Final = {"endpoint_health", "idempotency_keys", "installation", "shards", "schema_migrations"}
+WITHOUT_ROW: Final = {"endpoint_health", "idempotency_keys", "installation", "shards", "schema_migrations", "workers"}
 FILES: Final = sorted(MIGRATIONS.glob("*.sql"))
 # pg_dump wraps its output in these commands of psql, with another word each time.
 _RANDOM: Final = re.compile(r"^\\(un)?restrict .*\n", re.MULTILINE)

@@ -124,3 +124,73 @@ async def test_the_shard_of_an_endpoint_is_kept_in_its_row(client: httpx.AsyncCl
     endpoint = (await factories.create_endpoint(client, application))["id"]
     kept = await database.pool.fetchval("SELECT shard FROM endpoints WHERE id = $1", endpoint)
     assert kept == shard_of(endpoint)
+
+
+async def _have_been_busy(pool: asyncpg.Pool) -> None:
+    await pool.execute("UPDATE shards SET busy_since = now() - interval '3 seconds' WHERE busy_since IS NOT NULL")
+
+
+async def test_what_is_offered_goes_to_who_has_too_few_and_after_a_second_to_anybody(
+    pool: asyncpg.Pool, mine: ShardLeases, other: ShardLeases
+) -> None:
+    await mine.acquire([1, 2, 3])
+    await mine.offer([1, 2, 4])
+    assert await other.acquire([1, 2, 3]) == set()
+    assert await other.take_offered(1) == {1}
+    assert await other.take_offered(9) == {2}
+    assert await _seconds_left(pool, 2) > LEASE_SECONDS - 2
+    await other.offer([2])
+    assert 0 < await _seconds_left(pool, 2) <= 1
+    await _expire(pool, 2)
+    assert await other.take_offered(9) == set()
+    assert await mine.acquire([2]) == {2}
+
+
+async def test_all_that_a_process_holds_is_given_back_at_once(mine: ShardLeases, other: ShardLeases) -> None:
+    await mine.acquire([1, 2])
+    await other.acquire([3])
+    await mine.release_all()
+    assert await other.acquire(range(1, 5)) == {1, 2, 3, 4}
+
+
+async def test_what_has_been_drained_for_a_while_without_a_break_is_busy_whoever_drained_it(
+    pool: asyncpg.Pool, mine: ShardLeases, other: ShardLeases
+) -> None:
+    await mine.acquire([1, 2, 3])
+    assert (await mine.beat()).busy == {}
+    await _have_been_busy(pool)
+    await mine.offer([1, 2])
+    await other.take_offered(1)
+    assert (await mine.beat()).busy == {1: "other", 2: None, 3: "mine"}
+    await mine.release([3])
+    await mine.acquire([3])
+    assert 3 not in (await mine.beat()).busy, "it had nothing to do in between"
+
+
+async def test_workers_that_were_seen_a_moment_ago_are_counted(
+    pool: asyncpg.Pool, mine: ShardLeases, other: ShardLeases
+) -> None:
+    assert (await mine.beat()).workers == 1
+    await other.beat()
+    assert (await mine.beat()).workers == 2
+    await pool.execute("UPDATE workers SET seen_at = now() - interval '4 seconds'")
+    assert (await mine.beat()).workers == 1
+    await pool.execute("UPDATE workers SET seen_at = now() - interval '2 minutes'")
+    assert (await mine.beat()).workers == 1
+    assert await pool.fetchval("SELECT count(*) FROM workers") == 1
+    await other.beat()
+    await other.leave()
+    assert (await mine.beat()).workers == 1
+
+
+async def test_the_leases_of_the_dead_end_at_once(pool: asyncpg.Pool, mine: ShardLeases, other: ShardLeases) -> None:
+    await other.beat()
+    await other.acquire([1, 2])
+    await _queue(pool, 1, seconds=-1)
+    assert (await mine.beat()).others == ["other"]
+    await mine.bury(["other"])
+    census = await mine.beat()
+    assert (census.workers, census.others) == (1, [])
+    assert await mine.due_without_owner() == {1}
+    assert await mine.acquire([1, 2]) == {1, 2}
+    assert await other.renew([1, 2]) == set()

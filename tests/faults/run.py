@@ -48,6 +48,12 @@ class Run:
         self.application = str((await factories.create_application(self.client))["id"])
         await factories.create_endpoint(self.client, self.application, self.receiver.url)
 
+    async def limit(self, rate: int) -> None:
+        """Have the endpoint sent so much a second from now on."""
+        (endpoint,) = (await self.client.get(f"/app/{self.application}/endpoint")).json()["data"]
+        path = f"/app/{self.application}/endpoint/{endpoint['id']}"
+        (await self.client.patch(path, json={"throttleRate": rate})).raise_for_status()
+
     async def publish(self, count: int) -> None:
         """Publish until so many more were acknowledged. TimeoutError if the API does not come back."""
         self._wanted = len(self.acknowledged) + count

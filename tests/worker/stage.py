@@ -48,7 +48,7 @@ class Stage:
     database: Database
     application: str = ""
 
-    async def endpoint(self, url: str, **fields: int) -> str:
+    async def endpoint(self, url: str, **fields: int | str | None) -> str:
         return str((await factories.create_endpoint(self.client, self.application, url, **fields))["id"])
 
     async def publish(self, endpoint_id: str, count: int = 1) -> list[str]:
@@ -79,13 +79,14 @@ class Stage:
         sweeping: bool = True,
         ceiling: int | None = None,
         policy: BreakerPolicy | None = None,
+        name: str = "the drain of the test",
     ) -> AsyncIterator[Drain]:
         """A drain, rung for everything, until the end of the block; the sweep may be left to the test."""
         guard = Guard(self.settings.allowed_networks)
         client = DeliveryClient(guard)
         pool = self.database.pool
         queue = queue or DeliveryQueue(pool)
-        leases = ShardLeases(pool, "the drain of the test")
+        leases = ShardLeases(pool, name)
         sender = Sender(pool, queue, client, self.settings)
         lanes = Lanes(EndpointHealthTable(pool), policy or BreakerPolicy(), ceiling or max(1, most // 4))
         drain = Drain(queue, leases, Receivers(pool, Sealer(self.settings.main_secrets)), lanes, sender, most)

@@ -28,8 +28,12 @@ class LateQueue(DeliveryQueue):
         self.under_way = asyncio.Event()
         self.arrive = asyncio.Event()
 
-    async def due_of_shards(self, shards: Mapping[int, Source], without_endpoints: Sequence[str]) -> list[Claimed]:
-        rows = await super().due_of_shards(shards, without_endpoints)
+    async def due_of_shards(
+        self, shards: Mapping[int, Source], without_endpoints: Sequence[str], *, with_payloads: bool = False
+    ) -> list[Claimed]:
+        # As if they were large: small ones come along, and are not late by themselves.
+        with_payloads = with_payloads and not self.late_payloads
+        rows = await super().due_of_shards(shards, without_endpoints, with_payloads=with_payloads)
         if self.late_readings and rows:
             self.under_way.set()
             await self.arrive.wait()

@@ -1,12 +1,13 @@
 """What one endpoint is sent, counted by its receiver: rate, concurrency, breaker, Retry-After."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from time import monotonic
 from typing import Final
 
 import pytest
 
+from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Source
 from app.delivery.breaker import BreakerPolicy
 from app.settings import Settings
 from tests.receiver import Answer, Arrival, Receiver
@@ -165,3 +166,70 @@ async def test_changing_an_endpoint_closes_its_breaker(stage: Stage, receiver: R
         drain.ring(range(64))
         await stage.database.pool.execute("UPDATE pending_deliveries SET next_attempt_at = now()")
         await drained(stage, seconds=8)
+
+
+async def test_a_resend_does_not_wait_for_a_probe_of_the_breaker(stage: Stage, receiver: Receiver) -> None:
+    receiver.answer = lambda _arrival: Answer(500)
+    endpoint = await stage.endpoint(receiver.url)
+    await stage.publish(endpoint, 5)
+    # The breaker is open, the next probe is due in an hour, and there are more than the lane would take.
+    policy = BreakerPolicy(failures=3, failing_for=0.0, probe_every=3600)
+    async with stage.draining(policy=policy) as drain:
+        while not await stage.database.pool.fetchval("SELECT opened_at IS NOT NULL FROM endpoint_health"):
+            await asyncio.sleep(0.02)
+        wanted, *others = await stage.publish(endpoint, 100)
+        drain.ring(range(64))
+        await asyncio.sleep(0.3)
+        seen = len(receiver.arrivals)
+        path = f"/app/{stage.application}/msg/{wanted}/endpoint/{endpoint}/resend"
+        assert (await stage.client.post(path)).status_code == 202
+        drain.ring(range(64))
+        await receiver.wait_for(seen + 1, seconds=2)
+        await asyncio.sleep(0.2)
+    assert [arrival.headers["webhook-id"] for arrival in receiver.arrivals[seen:]].count(wanted) >= 1
+    assert not {arrival.headers["webhook-id"] for arrival in receiver.arrivals} & set(others)
+
+
+class CountingQueue(DeliveryQueue):
+    """The real queue, which counts how often it is read."""
+
+    readings = 0
+
+    async def due_of_shards(
+        self, shards: Mapping[int, Source], without_endpoints: Sequence[str], *, with_payloads: bool = False
+    ) -> list[Claimed]:
+        self.readings += 1
+        return await super().due_of_shards(shards, without_endpoints, with_payloads=with_payloads)
+
+
+async def test_an_endpoint_that_wants_nothing_for_a_while_is_not_asked_after_all_the_time(
+    stage: Stage, receiver: Receiver
+) -> None:
+    receiver.answer = lambda _arrival: Answer(503, {"retry-after": "60"})
+    queue = CountingQueue(stage.database.pool)
+    endpoint = await stage.endpoint(receiver.url)
+    await stage.publish(endpoint, 50)
+    async with stage.draining(queue=queue):
+        await receiver.wait_for(1)
+        await asyncio.sleep(1.2)
+        before = queue.readings
+        await asyncio.sleep(0.8)
+        assert queue.readings - before <= 8
+
+
+async def test_a_slow_endpoint_gets_the_rate_that_it_allows_and_no_more(stage: Stage, receiver: Receiver) -> None:
+    times: list[float] = []
+
+    def answer(_arrival: Arrival) -> Answer:
+        times.append(monotonic())
+        return Answer(after=0.3)
+
+    receiver.answer = answer
+    endpoint = await stage.endpoint(receiver.url, throttleRate=40)
+    await stage.publish(endpoint, 70)
+    async with stage.draining(most=80, ceiling=60):
+        await receiver.wait_for(70)
+    for begin, end in zip(times, times[41:], strict=False):
+        assert end - begin > 0.95, "42 requests within a second, of an endpoint that wants 40"
+    # Twelve at once are enough for that; with no more than eight it would take 2.6 seconds.
+    assert times[-1] - times[0] < 2.4

@@ -130,7 +130,7 @@ class AttemptService:
             raise BadRequest(text, code="missing_payload")
         if row.disabled:
             raise BadRequest("The endpoint is disabled: enable it, then resend.")
-        await self._pending.resend(app.id, found.id, row.id, row.shard)
+        await self._pending.resend(app.id, found.id, row.id)
         return row.shard
 
     async def _page(self, app: ApplicationRow, timeline: Timeline, only: AttemptFilter) -> ListOut[MessageAttemptOut]:

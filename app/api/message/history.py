@@ -10,6 +10,8 @@ from app.api.timeline import Timeline
 from app.db.application.model import ApplicationRow
 from app.db.message.model import MessageRow
 from app.db.message.table import MessagesTable
+from app.db.pending_delivery.table import PendingDeliveriesTable
+from app.db.session import due_after_commit
 from app.errors import NotFound
 
 _HIDDEN: Final = b"{}"
@@ -39,12 +41,17 @@ class MessageHistory:
         return message_out(row, with_content)
 
     async def expunge(self, app: ApplicationRow, reference: str) -> None:
-        """Forget a message's payload for good. NotFound if the application has none of that name."""
+        """Forget a message's payload for good. NotFound if the application has none of that name.
+
+        Nobody waits in a line for what will not be sent: what is due of it is canceled, now where others wait for it.
+        """
         messages = MessagesTable(self._session)
         found = await messages.locate(app.id, reference)
         if found is None:
             raise NotFound
         await messages.expunge(app.id, found.id)
+        pending = PendingDeliveriesTable(self._session)
+        due_after_commit(self._session).update(await pending.hurry_in_lines(app.id, found.id))
 
 
 def message_out(row: MessageRow, with_content: bool) -> MessageOut:

@@ -13,17 +13,20 @@ IDEMPOTENCY_HOURS: Final = 12
 # What it protects: a message, the claims on its event id and idempotency key, and its deliveries are committed together
 # or not at all. The application is checked here, not in a cache, so that nothing is accepted for a deleted one, and the
 # endpoints are matched here, so that one that any process created a moment ago gets the message. Claims are made in one
-# order everywhere, so that two batches with the same claims wait for each other, but never in a circle.
+# order everywhere, so that two batches with the same claims wait for each other, but never in a circle. A delivery to
+# an ordered endpoint takes its position here: what was acknowledged before this statement began has a lower one.
 _PUBLISH: Final = f"""
 WITH input AS (
     SELECT i.*
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
-                $9::bytea[], $10::bytea[])
-        AS i(id, organization_id, application_id, uid, event_type, event_id, channels, payload, key, request_hash)
+                $9::bytea[], $10::bytea[]) WITH ORDINALITY
+        AS i(id, organization_id, application_id, uid, event_type, event_id, channels, payload, key, request_hash,
+             place)
     -- Laterally, and not to be flattened: one look-up by key for each message, however many applications there are.
     CROSS JOIN LATERAL (
         SELECT FROM applications a
         WHERE a.id = i.application_id AND a.organization_id = i.organization_id AND a.deleted_at IS NULL
+          AND NOT a.operational
           AND (i.uid IS NULL OR a.uid = i.uid)
         OFFSET 0
     ) live
@@ -49,8 +52,11 @@ WITH input AS (
     INSERT INTO messages (id, application_id, event_type, event_id, channels, payload)
     SELECT id, application_id, event_type, event_id, string_to_array(channels, ','), payload FROM accepted
 ), queued AS (
-    INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard)
-    SELECT m.id, e.id, m.application_id, e.shard
+    INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line)
+    SELECT m.id, e.id, m.application_id, e.shard,
+           -- The sub-select is asked once, if at all: a batch takes one number, and its messages the places behind it.
+           CASE WHEN e.ordered_by IS NOT NULL THEN (SELECT next_position()) + m.place END,
+           CASE WHEN e.ordered_by IS NOT NULL THEN line_of(m.payload, e.ordered_by) END
     FROM accepted m
     JOIN endpoints e ON e.application_id = m.application_id AND e.deleted_at IS NULL AND NOT e.disabled
         AND (e.event_types IS NULL OR m.event_type = ANY (e.event_types))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, DateTime, SmallInteger, func
+from sqlalchemy import BigInteger, Column, DateTime, SmallInteger, func
 from sqlmodel import Field, SQLModel
 
 
@@ -18,3 +18,6 @@ class PendingDeliveryRow(SQLModel, table=True):
     next_attempt_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now())
     )
+    # In a line of an ordered endpoint (lines.py); None: it is in none.
+    position: int | None = Field(default=None, sa_column=Column(BigInteger))
+    line: int | None = Field(default=None, sa_column=Column(BigInteger))

@@ -1,42 +1,15 @@
 """The queue as the worker sees it: read what is due, and record what came of it. Both many at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 import asyncpg
 
-_CLAIMED: Final = """
-    q.message_id, q.endpoint_id, q.application_id, q.shard, q.tries, q.trigger, q.next_attempt_at, e.revision,
-    e.rate_limit, e.deleted_at IS NOT NULL OR (e.disabled AND q.trigger = 0) AS canceled
-"""
-
-# A shard has one owner, so that reading is claiming: nothing is written until there is an outcome.
-_DUE_OF_SHARDS: Final = f"""
-SELECT {_CLAIMED}
-FROM unnest($1::smallint[], $2::timestamptz[], $3::integer[]) AS s(shard, since, room)
-CROSS JOIN LATERAL (
-    SELECT p.* FROM pending_deliveries p
-    WHERE p.shard = s.shard AND p.next_attempt_at >= s.since AND p.next_attempt_at <= now()
-      AND p.endpoint_id <> ALL ($4::text[])
-    ORDER BY p.next_attempt_at LIMIT s.room
-) q
-JOIN endpoints e ON e.id = q.endpoint_id
-"""
-
-_DUE_OF_ENDPOINTS: Final = f"""
-SELECT {_CLAIMED}
-FROM unnest($1::text[], $2::timestamptz[], $3::integer[]) AS s(endpoint_id, since, room)
-CROSS JOIN LATERAL (
-    SELECT p.* FROM pending_deliveries p
-    WHERE p.endpoint_id = s.endpoint_id AND p.next_attempt_at >= s.since AND p.next_attempt_at <= now()
-    ORDER BY p.next_attempt_at LIMIT s.room
-) q
-JOIN endpoints e ON e.id = q.endpoint_id
-"""
-
-_PAYLOADS: Final = "SELECT m.id, m.payload FROM unnest($1::text[]) AS i(id) JOIN messages m ON m.id = i.id"
+from app.db.operational_webhook.exhausted import Exhausted, tell_of_exhausted
+from app.db.pending_delivery.lines import CALL_NEXT, PARK, Line
+from app.db.pending_delivery.reading import DUE_OF_ENDPOINTS, DUE_OF_SHARDS, ENDPOINTS_AFTER, FIRST_OF_LINES, PAYLOADS
 
 # What it protects: an outcome counts only if the delivery is still where it was when it was claimed (`tries`), so that
 # a worker that lost its lease and wakes up later records nothing; and attempt, state and queue change together.
@@ -74,12 +47,16 @@ WITH input AS (
 SELECT message_id, endpoint_id FROM kept
 """
 
-_POSTPONE: Final = """
-UPDATE pending_deliveries SET next_attempt_at = now() + interval '1 minute'
-WHERE message_id = $1 AND endpoint_id = $2 AND tries = $3
+_PUT_OFF: Final = """
+UPDATE pending_deliveries p SET next_attempt_at = now() + make_interval(secs => $4)
+FROM unnest($1::text[], $2::text[], $3::smallint[]) AS i(message_id, endpoint_id, tries)
+WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries
 """
 
 Key = tuple[str, str]
+
+# Of an attempt.
+_SUCCEEDED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +76,30 @@ class Claimed:
     rate_limit: int | None
     # The endpoint was deleted or disabled: the delivery ends without an attempt.
     canceled: bool
+    # Which of the endpoint's lines it is in; None: in none.
+    number: int | None
+    # It is not the first of its line.
+    waits: bool
+    # None if it is gone, too large to come along, or was not asked for.
+    payload: bytes | None = field(default=None, repr=False)
 
     @property
     def key(self) -> Key:
         return self.message_id, self.endpoint_id
+
+    @property
+    def line(self) -> Line | None:
+        """The line that it is in; None: it is in none, and may be sent at any time."""
+        return None if self.number is None else Line(self.shard, self.endpoint_id, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An endpoint that something waits for."""
+
+    endpoint_id: str
+    is_late: bool
+    """Something has been due for some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +131,14 @@ class Recording:
     delay: float | None
     attempt: Attempted | None
 
+    @property
+    def exhausted(self) -> Exhausted | None:
+        """What the organization is to know, if the delivery failed for good; not if somebody just tried once more."""
+        row, attempt = self.claimed, self.attempt
+        if self.delay is not None or attempt is None or attempt.status == _SUCCEEDED or row.tries < 0:
+            return None
+        return Exhausted(row.application_id, row.endpoint_id, row.message_id, attempt.id, attempt.code)
+
 
 class DeliveryQueue:
     """Reads and records due deliveries of every organization: the worker delivers for all of them."""
@@ -141,27 +146,57 @@ class DeliveryQueue:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def due_of_shards(self, shards: Mapping[int, Source], without_endpoints: Sequence[str]) -> list[Claimed]:
-        """What is due in each shard, oldest first, but for some endpoints."""
+    async def due_of_shards(
+        self, shards: Mapping[int, Source], without_endpoints: Sequence[str], *, with_payloads: bool = False
+    ) -> list[Claimed]:
+        """What is due in each shard, oldest first; of some endpoints only what somebody had resent.
+
+        With small payloads at once, where that is better than a statement more.
+        """
         since, room = [s.since for s in shards.values()], [s.room for s in shards.values()]
-        rows = await self._pool.fetch(_DUE_OF_SHARDS, list(shards), since, room, without_endpoints)
+        rows = await self._pool.fetch(DUE_OF_SHARDS, list(shards), since, room, without_endpoints, with_payloads)
         return [Claimed(*row) for row in rows]
 
     async def due_of_endpoints(self, endpoints: Mapping[str, Source]) -> list[Claimed]:
         """What is due of each endpoint, oldest first."""
         since, room = [s.since for s in endpoints.values()], [s.room for s in endpoints.values()]
-        rows = await self._pool.fetch(_DUE_OF_ENDPOINTS, list(endpoints), since, room)
+        rows = await self._pool.fetch(DUE_OF_ENDPOINTS, list(endpoints), since, room)
         return [Claimed(*row) for row in rows]
+
+    async def first_of_lines(self, lines: Collection[Line]) -> list[Claimed]:
+        """Of each line the first delivery, if that is due."""
+        rows = await self._pool.fetch(FIRST_OF_LINES, *_columns(lines))
+        return [Claimed(*row) for row in rows]
+
+    async def park(self, waiting: Sequence[Claimed]) -> None:
+        """Leave deliveries alone until it is their turn, except those whose turn it is by now."""
+        lines = [row.line for row in waiting if row.line is not None]
+        await self._pool.execute(
+            PARK,
+            [row.message_id for row in waiting],
+            [line.endpoint_id for line in lines],
+            [line.shard for line in lines],
+            [line.number for line in lines],
+            [row.next_attempt_at for row in waiting],
+        )
+
+    async def endpoints_after(self, endpoint_id: str, most: int) -> list[Waiting]:
+        """The endpoints for which anything waits, in the order of their ids, from the one after `endpoint_id` on."""
+        return [Waiting(*row) for row in await self._pool.fetch(ENDPOINTS_AFTER, endpoint_id, most)]
+
+    async def now(self) -> datetime:
+        """By the clock that says what is due."""
+        at: datetime = await self._pool.fetchval("SELECT now()")
+        return at
 
     async def payloads(self, message_ids: Sequence[str]) -> dict[str, bytes | None]:
         """The payloads of messages, byte for byte; None for one that was expunged."""
-        return {row["id"]: row["payload"] for row in await self._pool.fetch(_PAYLOADS, message_ids)}
+        return {row["id"]: row["payload"] for row in await self._pool.fetch(PAYLOADS, message_ids)}
 
     async def record(self, recordings: Sequence[Recording]) -> set[Key]:
         """Keep what came of deliveries; returns those that were kept: the others had moved on meanwhile."""
         attempts = [r.attempt for r in recordings]
-        rows = await self._pool.fetch(
-            _RECORD,
+        columns = (
             [r.claimed.message_id for r in recordings],
             [r.claimed.endpoint_id for r in recordings],
             [r.claimed.tries for r in recordings],
@@ -175,8 +210,32 @@ class DeliveryQueue:
             [a.milliseconds if a else None for a in attempts],
             [r.claimed.trigger for r in recordings],
         )
-        return {(row["message_id"], row["endpoint_id"]) for row in rows}
+        left = [r.claimed.line for r in recordings if r.claimed.line is not None and r.delay is None]
+        exhausted = [e for r in recordings if (e := r.exhausted) is not None]
+        if not left and not exhausted:
+            return _keys(await self._pool.fetch(_RECORD, *columns))
+        async with self._pool.acquire() as connection, connection.transaction():
+            kept = _keys(await connection.fetch(_RECORD, *columns))
+            if left:
+                await connection.execute(CALL_NEXT, *_columns(left))
+            if exhausted := [e for e in exhausted if (e.message_id, e.endpoint_id) in kept]:
+                await tell_of_exhausted(connection, exhausted)
+        return kept
 
-    async def postpone(self, claimed: Claimed) -> None:
-        """Leave a delivery, of which nothing could be recorded, alone for a minute."""
-        await self._pool.execute(_POSTPONE, claimed.message_id, claimed.endpoint_id, claimed.tries)
+    async def put_off(self, claimed: Sequence[Claimed], seconds: float) -> None:
+        """Leave deliveries alone for so long, of which nothing is recorded; what comes of them still may be."""
+        await self._pool.execute(
+            _PUT_OFF,
+            [row.message_id for row in claimed],
+            [row.endpoint_id for row in claimed],
+            [row.tries for row in claimed],
+            seconds,
+        )
+
+
+def _keys(rows: Sequence[asyncpg.Record]) -> set[Key]:
+    return {(row["message_id"], row["endpoint_id"]) for row in rows}
+
+
+def _columns(lines: Collection[Line]) -> tuple[list[int], list[str], list[int]]:
+    return [line.shard for line in lines], [line.endpoint_id for line in lines], [line.number for line in lines]

@@ -23,19 +23,40 @@ INSERT INTO deliveries AS d (message_id, endpoint_id, application_id, state, att
 SELECT message_id, endpoint_id, application_id, 4, greatest(tries, 0) FROM canceled
 ON CONFLICT (message_id, endpoint_id) DO UPDATE SET state = 4, updated_at = now() WHERE d.state = 1
 """
-_CANCEL_OF_ENDPOINT: Final = text(
-    _CANCEL.format(condition="endpoint_id = :endpoint_id AND application_id = :application_id")
-)
+_OF_ENDPOINT: Final = "endpoint_id = :endpoint_id AND application_id = :application_id"
 # Endpoints that were deleted before had their deliveries canceled then.
 _LIVE_ENDPOINTS: Final = "SELECT id FROM endpoints WHERE application_id = :application_id AND deleted_at IS NULL"
-_CANCEL_OF_APPLICATION: Final = text(_CANCEL.format(condition=f"endpoint_id IN ({_LIVE_ENDPOINTS})"))
+_OF_APPLICATION: Final = f"endpoint_id IN ({_LIVE_ENDPOINTS})"
 
-# A delivery that waits for a retry becomes due now, at the same place in its schedule; one that ended is queued for one
-# attempt outside of any schedule, which is what -1 tries mean (app/delivery/retry.py).
+# What of the canceled was left, and is parked in a line whose first is gone: the worker cancels what it can read.
+_UNPARK: Final = """
+UPDATE pending_deliveries p SET next_attempt_at = now()
+FROM (
+    SELECT message_id, endpoint_id FROM pending_deliveries WHERE {condition} AND next_attempt_at = 'infinity'
+    LIMIT :most FOR UPDATE SKIP LOCKED
+) f
+WHERE p.message_id = f.message_id AND p.endpoint_id = f.endpoint_id
+"""
+
+# A delivery that waits for a retry becomes due now, at the same place in its schedule and in its line; one that ended
+# is queued for one attempt outside of any schedule, which is what -1 tries mean (app/delivery/retry.py), and at the end
+# of its line if the endpoint is ordered.
 _RESEND: Final = text("""
-INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, tries, trigger, next_attempt_at)
-VALUES (:message_id, :endpoint_id, :application_id, :shard, -1, 1, now())
+INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, tries, trigger, position, line)
+SELECT :message_id, e.id, e.application_id, e.shard, -1, 1,
+       CASE WHEN e.ordered_by IS NOT NULL THEN next_position() END,
+       CASE WHEN e.ordered_by IS NOT NULL
+            THEN line_of((SELECT m.payload FROM messages m WHERE m.id = :message_id), e.ordered_by) END
+FROM endpoints e WHERE e.id = :endpoint_id AND e.application_id = :application_id
 ON CONFLICT (message_id, endpoint_id) DO UPDATE SET trigger = 1, next_attempt_at = now()
+""")
+
+
+_HURRY: Final = text("""
+UPDATE pending_deliveries SET next_attempt_at = now()
+WHERE message_id = :message_id AND application_id = :application_id AND position IS NOT NULL
+  AND isfinite(next_attempt_at)
+RETURNING shard
 """)
 
 
@@ -47,19 +68,27 @@ class PendingDeliveriesTable:
 
     async def cancel_of_endpoint(self, application_id: str, endpoint_id: str) -> None:
         """End what is still to do for an endpoint."""
-        values = {"application_id": application_id, "endpoint_id": endpoint_id, "most": _MOST_AT_ONCE}
-        await self._session.execute(_CANCEL_OF_ENDPOINT, values)
+        await self._cancel(_OF_ENDPOINT, {"application_id": application_id, "endpoint_id": endpoint_id})
 
     async def cancel_of_application(self, application_id: str) -> None:
         """End what is still to do for all endpoints of an application."""
-        await self._session.execute(_CANCEL_OF_APPLICATION, {"application_id": application_id, "most": _MOST_AT_ONCE})
+        await self._cancel(_OF_APPLICATION, {"application_id": application_id})
 
-    async def resend(self, application_id: str, message_id: str, endpoint_id: str, shard: int) -> None:
+    async def _cancel(self, condition: str, values: dict[str, str]) -> None:
+        for statement in (_CANCEL, _UNPARK):
+            sql = text(statement.format(condition=condition))
+            await self._session.execute(sql, {**values, "most": _MOST_AT_ONCE})
+
+    async def hurry_in_lines(self, application_id: str, message_id: str) -> set[int]:
+        """Where others wait for a message's next attempt, make it due now; the shards in which it is."""
+        values = {"application_id": application_id, "message_id": message_id}
+        return set((await self._session.execute(_HURRY, values)).scalars())
+
+    async def resend(self, application_id: str, message_id: str, endpoint_id: str) -> None:
         """Make the delivery of a message to an endpoint due now, because somebody asked for it."""
         values = {
             "application_id": application_id,
             "message_id": message_id,
             "endpoint_id": endpoint_id,
-            "shard": shard,
         }
         await self._session.execute(_RESEND, values)

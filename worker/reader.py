@@ -1,0 +1,211 @@
+"""What is due in the shards that this process owns, read as far as there is room for it.
+
+An endpoint whose lane is full is read on for by itself, once there is room, and not with its shard. Of a line (the
+deliveries of an ordered endpoint that must arrive one after the other) only the first is started; those behind it are
+parked, so that nobody reads them again before it is their turn.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from math import inf
+from time import monotonic
+from typing import Final
+
+from app.db.pending_delivery.lines import Line
+from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Source
+from worker.holdings import BEGINNING, Holdings
+from worker.in_flight import InFlight
+from worker.lanes import Lanes
+
+# Rows become visible in another order than their times. So each reading begins a little before the last row that was
+# seen, and now and then one begins some seconds before it, for a commit that took long.
+_OVERLAP: Final = timedelta(milliseconds=30)
+_GLANCE_BACK: Final = timedelta(seconds=10)
+_GLANCE_SECONDS: Final = 0.25
+_GLANCE_PAUSES: Final = 8
+# Never again from its beginning, because that is a walk over all that waits for endpoints that are full. What is lost
+# from sight is found by looking at the first delivery of each endpoint.
+_PATROL_SECONDS: Final = 10.0
+_PATROL_ENDPOINTS: Final = 500
+_REREAD_SECONDS: Final = 0.25
+_FEW: Final = 16
+
+
+class Reader:
+    """Claims due deliveries for one drain, and knows how far it has read. One reading at a time."""
+
+    def __init__(self, queue: DeliveryQueue, holdings: Holdings, in_flight: InFlight, lanes: Lanes) -> None:
+        self._queue = queue
+        self._holdings = holdings
+        self._in_flight = in_flight
+        self._lanes = lanes
+        # Endpoints whose lane was full when the reading passed their rows: their shards, and how far they were read.
+        self.behind: dict[str, int] = {}
+        self._read_up_to: dict[str, datetime] = {}
+        self._glanced_at = 0.0
+        self._glance_took = 0.0
+        # The database's time, and when it was that.
+        self._clock = BEGINNING, monotonic()
+        self._patrolled_at = monotonic()
+        self._patrolled_to = ""
+        self._reread_at = 0.0
+
+    def look_again(self) -> float:
+        """Seconds until an endpoint that is behind may have room, if nothing ends meanwhile."""
+        held = self._holdings.held()
+        return min((self._lanes.of(key).wait() for key, shard in self.behind.items() if shard in held), default=inf)
+
+    async def claim(self, held: Collection[int], due: list[Claimed]) -> None:
+        """Count what is due, and has room, as in flight, and add it to `due`: also to be found there after an error."""
+        self._in_flight.begin_reading()
+        await self._claim_of_shards(held, due)
+        await self._patrol()
+        await self._claim_of_those_behind(due)
+
+    async def claim_next(self, lines: Collection[Line], due: list[Claimed]) -> None:
+        """As `claim`, of lines whose first delivery has ended: it is another's turn, if that is due.
+
+        Where others of the endpoint wait for room, it takes its turn among them: a long line does not overtake a
+        short one.
+        """
+        self._in_flight.begin_reading()
+        rows = await self._queue.first_of_lines([line for line in lines if self._holdings.is_held(line.shard)])
+        await self._lanes.open(rows)
+        for row in rows:
+            if not self._in_flight.is_new(row) or row.endpoint_id in self.behind:
+                continue
+            if not self._holdings.is_held(row.shard) or self._in_flight.room <= 0 or not self._start(row, due):
+                self._fall_behind(row)
+
+    def give_back(self, rows: Iterable[Claimed]) -> None:
+        """Give claimed rows back to the queue, unsent; the next reading begins before them."""
+        for row in rows:
+            lane = self._lanes.of(row.endpoint_id)
+            lane.answer(None)
+            lane.finish()
+            self._in_flight.finish(row)
+            if (holding := self._holdings.of(row.shard)) is not None:
+                holding.since = min(holding.since, row.next_attempt_at)
+        self._reread_at = 0.0
+
+    def forget(self, shards: Collection[int]) -> None:
+        """These are another process's from now on."""
+        for endpoint_id in [key for key, shard in self.behind.items() if shard in shards]:
+            del self.behind[endpoint_id], self._read_up_to[endpoint_id]
+
+    async def _claim_of_shards(self, held: Collection[int], due: list[Claimed]) -> None:
+        room, now = self._in_flight.room, monotonic()
+        # Less often where it takes long, because much came in the last seconds.
+        glances = now - self._glanced_at > max(_GLANCE_SECONDS, _GLANCE_PAUSES * self._glance_took)
+        if glances:
+            self._clock = await self._queue.now(), monotonic()
+        read_at = self._clock[0] + timedelta(seconds=monotonic() - self._clock[1])
+        sources = {}
+        for number in held:
+            holding = self._holdings.of(number)
+            since = BEGINNING if holding is None else holding.since
+            if glances and since > BEGINNING + _GLANCE_BACK:
+                since -= _GLANCE_BACK
+            sources[number] = Source(since, room + self._in_flight.of_shard(number))
+        # Where little is under way, one statement less is what counts; else, that nothing is read twice.
+        lean = len(self._in_flight) <= _FEW
+        rows = await self._queue.due_of_shards(sources, list(self.behind), with_payloads=lean)
+        if glances:
+            self._glanced_at = monotonic()
+            self._glance_took = self._glanced_at - now
+        await self._lanes.open(rows)
+        rows.sort(key=lambda row: row.next_attempt_at)
+        counts, unread = Counter(row.shard for row in rows), set[int]()
+        for row in rows:
+            holding = self._holdings.of(row.shard)
+            if holding is None:
+                continue
+            if room <= len(due):
+                holding.since = min(holding.since, row.next_attempt_at)
+                unread.add(row.shard)
+                self._holdings.touch(row.shard)  # It is not idle: others are in its way.
+                continue
+            holding.since = max(holding.since, row.next_attempt_at - _OVERLAP)
+            if self._in_flight.is_new(row) and not row.waits and not self._start(row, due):
+                self._fall_behind(row)
+        for number, source in sources.items():
+            holding = self._holdings.of(number)
+            if holding is not None and counts[number] < source.room and number not in unread:
+                # It was read to its end: never again over what was passed because its endpoint is behind.
+                holding.since = max(holding.since, read_at - _OVERLAP)
+        await self._park(rows)
+
+    async def _patrol(self) -> None:
+        """Endpoints of which something has been due for a while may be lost from sight: they are read by themselves."""
+        if not self._patrolled_to and monotonic() - self._patrolled_at < _PATROL_SECONDS:
+            return
+        found = await self._queue.endpoints_after(self._patrolled_to, _PATROL_ENDPOINTS)
+        self._patrolled_to = found[-1].endpoint_id if len(found) == _PATROL_ENDPOINTS else ""
+        self._patrolled_at = monotonic()
+        late = [f.endpoint_id for f in found if f.is_late and f.endpoint_id not in self.behind]
+        if not late:
+            return
+        rows = await self._queue.due_of_endpoints({endpoint_id: Source(BEGINNING, 1) for endpoint_id in late})
+        await self._lanes.open(rows)
+        for row in rows:
+            if self._holdings.is_held(row.shard):
+                self._fall_behind(row)
+
+    async def _claim_of_those_behind(self, due: list[Claimed]) -> None:
+        """Endpoints that could not take all that was due: read on for those whose lane has a good deal of room again.
+
+        Now and then from their beginning, for what became visible late or was returned.
+        """
+        now = monotonic()
+        rereads = now - self._reread_at > _REREAD_SECONDS
+        sources: dict[str, Source] = {}
+        for endpoint_id, shard in self.behind.items():
+            lane = self._lanes.of(endpoint_id)
+            if lane.has_good_room() and self._holdings.is_held(shard):
+                since = BEGINNING if rereads else self._read_up_to[endpoint_id] - _OVERLAP
+                sources[endpoint_id] = Source(since, lane.claimed + lane.room())
+        if not sources or self._in_flight.room <= 0:
+            return
+        if rereads:
+            self._reread_at = now
+        rows = await self._queue.due_of_endpoints(sources)
+        await self._lanes.open(rows)
+        rows.sort(key=lambda row: row.next_attempt_at)
+        left = Counter(row.endpoint_id for row in rows)
+        for row in rows:
+            if not self._in_flight.is_new(row):
+                continue
+            endpoint_id = row.endpoint_id
+            if not row.waits and (
+                self._holdings.of(row.shard) is None or self._in_flight.room <= 0 or not self._start(row, due)
+            ):
+                left[endpoint_id] = sources[endpoint_id].room  # Not all that was read is started.
+            else:
+                self._read_up_to[endpoint_id] = max(self._read_up_to[endpoint_id], row.next_attempt_at)
+        for endpoint_id, source in sources.items():
+            if left[endpoint_id] < source.room:
+                self.behind.pop(endpoint_id, None)
+                self._read_up_to.pop(endpoint_id, None)
+        await self._park(rows)
+
+    def _start(self, row: Claimed, due: list[Claimed]) -> bool:
+        """Count a row as in flight, if its endpoint's lane admits it."""
+        lane = self._lanes.of(row.endpoint_id)
+        lane.heed(row)
+        if not lane.admits(row):
+            return False
+        lane.start()
+        self._in_flight.start(row)
+        self._holdings.touch(row.shard)
+        due.append(row)
+        return True
+
+    def _fall_behind(self, row: Claimed) -> None:
+        self.behind[row.endpoint_id] = row.shard
+        self._read_up_to.setdefault(row.endpoint_id, row.next_attempt_at)
+
+    async def _park(self, rows: Iterable[Claimed]) -> None:
+        waiting = [row for row in rows if row.waits and self._holdings.is_held(row.shard)]
+        if waiting:
+            await self._queue.park(waiting)
