@@ -21,7 +21,7 @@ from worker.holdings import Holdings
 from worker.in_flight import InFlight
 from worker.lanes import Lanes
 from worker.patience import DATABASE_ERRORS, PAUSE_SECONDS
-from worker.reader import Reader
+from worker.reader import MOST_STARTS, Reader
 from worker.receivers import Receiver, Receivers
 from worker.sender import Sender
 from worker.sharing import Sharing
@@ -214,8 +214,8 @@ class Drain:
     async def _pause(self, found: int, took: float) -> None:
         """Between two readings: short while few messages come; where many do, so long that the next are many too."""
         if found or not self._holdings:
-            pause = min(2 * took, _LONGEST_PAUSE) if found >= _MANY else _SHORTEST_PAUSE
-            pause = max(pause, _SHORTEST_PAUSE)
+            gathers = _MANY <= found < MOST_STARTS // 2
+            pause = max(min(2 * took, _LONGEST_PAUSE), _SHORTEST_PAUSE) if gathers else _SHORTEST_PAUSE
         else:
             idle_for = monotonic() - self._holdings.last_busy_at()
             room_in = self._reader.look_again()

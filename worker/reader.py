@@ -7,6 +7,7 @@ parked, so that nobody reads them again before it is their turn.
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
@@ -30,6 +31,22 @@ _PATROL_SECONDS: Final = 10.0
 _PATROL_ENDPOINTS: Final = 500
 _REREAD_SECONDS: Final = 0.25
 _FEW: Final = 16
+# Starts of one reading. What is started at once is in the way of what comes a moment later, whoever it is for.
+MOST_STARTS: Final = 128
+_LEAST_SHARE: Final = 8
+
+
+@dataclass(slots=True)
+class _Mark:
+    """How far an endpoint that is behind was read, and at most how many are under way of what is due then."""
+
+    up_to: datetime
+    under_way: int
+
+    def pass_by(self, at: datetime) -> None:
+        if at > self.up_to:
+            self.up_to, self.under_way = at, 0
+        self.under_way += 1
 
 
 class Reader:
@@ -42,7 +59,7 @@ class Reader:
         self._lanes = lanes
         # Endpoints whose lane was full when the reading passed their rows: their shards, and how far they were read.
         self.behind: dict[str, int] = {}
-        self._read_up_to: dict[str, datetime] = {}
+        self._marks: dict[str, _Mark] = {}
         self._glanced_at = 0.0
         self._glance_took = 0.0
         # The database's time, and when it was that.
@@ -92,10 +109,10 @@ class Reader:
     def forget(self, shards: Collection[int]) -> None:
         """These are another process's from now on."""
         for endpoint_id in [key for key, shard in self.behind.items() if shard in shards]:
-            del self.behind[endpoint_id], self._read_up_to[endpoint_id]
+            del self.behind[endpoint_id], self._marks[endpoint_id]
 
     async def _claim_of_shards(self, held: Collection[int], due: list[Claimed]) -> None:
-        room, now = self._in_flight.room, monotonic()
+        room, now = min(self._in_flight.room, MOST_STARTS), monotonic()
         # Less often where it takes long, because much came in the last seconds.
         glances = now - self._glanced_at > max(_GLANCE_SECONDS, _GLANCE_PAUSES * self._glance_took)
         if glances:
@@ -159,14 +176,21 @@ class Reader:
         """
         now = monotonic()
         rereads = now - self._reread_at > _REREAD_SECONDS
-        sources: dict[str, Source] = {}
-        for endpoint_id, shard in self.behind.items():
-            lane = self._lanes.of(endpoint_id)
-            if lane.has_good_room() and self._holdings.is_held(shard):
-                since = BEGINNING if rereads else self._read_up_to[endpoint_id] - _OVERLAP
-                sources[endpoint_id] = Source(since, lane.claimed + lane.room())
-        if not sources or self._in_flight.room <= 0:
+        ready = {
+            endpoint_id: lane
+            for endpoint_id, shard in self.behind.items()
+            if (lane := self._lanes.of(endpoint_id)).has_good_room() and self._holdings.is_held(shard)
+        }
+        if not ready or self._in_flight.room <= 0:
             return
+        # At least half of a reading is for them, whatever comes for others.
+        share = max(max(MOST_STARTS - len(due), MOST_STARTS // 2) // len(ready), _LEAST_SHARE)
+        sources: dict[str, Source] = {}
+        for endpoint_id, lane in ready.items():
+            mark, room = self._marks[endpoint_id], min(lane.room(), share)
+            # What is under way is still there to be read.
+            passed = lane.claimed if rereads else min(mark.under_way, lane.claimed)
+            sources[endpoint_id] = Source(BEGINNING if rereads else mark.up_to, passed + room)
         if rereads:
             self._reread_at = now
         rows = await self._queue.due_of_endpoints(sources)
@@ -182,11 +206,11 @@ class Reader:
             ):
                 left[endpoint_id] = sources[endpoint_id].room  # Not all that was read is started.
             else:
-                self._read_up_to[endpoint_id] = max(self._read_up_to[endpoint_id], row.next_attempt_at)
+                self._marks[endpoint_id].pass_by(row.next_attempt_at)
         for endpoint_id, source in sources.items():
             if left[endpoint_id] < source.room:
                 self.behind.pop(endpoint_id, None)
-                self._read_up_to.pop(endpoint_id, None)
+                self._marks.pop(endpoint_id, None)
         await self._park(rows)
 
     def _start(self, row: Claimed, due: list[Claimed]) -> bool:
@@ -203,7 +227,8 @@ class Reader:
 
     def _fall_behind(self, row: Claimed) -> None:
         self.behind[row.endpoint_id] = row.shard
-        self._read_up_to.setdefault(row.endpoint_id, row.next_attempt_at)
+        lane = self._lanes.of(row.endpoint_id)
+        self._marks.setdefault(row.endpoint_id, _Mark(row.next_attempt_at, lane.claimed))
 
     async def _park(self, rows: Iterable[Claimed]) -> None:
         waiting = [row for row in rows if row.waits and self._holdings.is_held(row.shard)]
