@@ -9,6 +9,9 @@ POETRY ?= .poetry/bin/poetry
 POETRY_VERSION := 2.5.1
 POETRY_MIRROR_PLUGIN_VERSION := 0.6.5
 
+# Many tests wait for a clock or for a process: three for each two cores.
+TEST_PROCESSES ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+
 INSTALLED := .venv/.installed
 BIN := .venv/bin
 
@@ -22,7 +25,7 @@ token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG
 	@ORG='$(ORG)' exec $(BIN)/postrider token
 
 test: $(INSTALLED) ## Run the tests; they start their own Postgres and Valkey
-	@$(BIN)/pytest -q -n auto --dist loadgroup $(if $(ARGS),$(ARGS),-m 'not alone')
+	@$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadgroup $(if $(ARGS),$(ARGS),-m 'not alone')
 	@$(if $(ARGS),:,$(BIN)/pytest -q -m alone)
 
 lint: $(INSTALLED) ## Check style, types and layers

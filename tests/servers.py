@@ -30,7 +30,7 @@ class Servers:
 
     async def clone(self, name: str) -> str:
         """The DSN of a new database of that name, with the whole schema and no rows."""
-        await _administer(self.postgres, f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
+        await _administer(self.postgres, f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE} STRATEGY FILE_COPY')
         return self.postgres.dsn(name)
 
     async def drop(self, name: str) -> None:

@@ -30,6 +30,7 @@ async def owner_of_all(installation: Installation) -> Process:
         await connection.close()
 
 
+@pytest.mark.alone  # It measures times.
 async def test_a_rate_limit_holds_with_retries_while_its_workers_are_killed_and_ended(
     installation: Installation, run: Run
 ) -> None:

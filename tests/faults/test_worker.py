@@ -101,6 +101,8 @@ async def test_the_lease_of_a_worker_that_was_killed_on_another_host_runs_out(
     await run.until_acknowledged(150)
     (worker,) = installation.workers
     worker.send(signal.SIGSTOP)
+    # Who is to take over is there before the lease is given its few seconds.
+    installation.wait_for_worker(installation.start_worker())
     connection = await asyncpg.connect(installation.dsn)
     try:
         # A name that says nothing to anybody here, and a lease that it has renewed some seconds ago.
@@ -109,7 +111,6 @@ async def test_the_lease_of_a_worker_that_was_killed_on_another_host_runs_out(
             " WHERE owner IS NOT NULL"
         )
         worker.kill()
-        installation.wait_for_worker(installation.start_worker())
         await publishing
         held: timedelta = await connection.fetchval("SELECT max(leased_until) - now() FROM shards WHERE owner ~ '^els'")
         assert held.total_seconds() > 0, "the worker took too long to start: nothing was put to the test"
