@@ -214,7 +214,7 @@ class Drain:
     async def _pause(self, found: int, took: float) -> None:
         """Between two readings: short while few messages come; where many do, so long that the next are many too."""
         if found or not self._holdings:
-            gathers = _MANY <= found < MOST_STARTS // 2
+            gathers = _MANY <= found < MOST_STARTS
             pause = max(min(2 * took, _LONGEST_PAUSE), _SHORTEST_PAUSE) if gathers else _SHORTEST_PAUSE
         else:
             idle_for = monotonic() - self._holdings.last_busy_at()

@@ -16,11 +16,12 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Holding:
     """A shard that this process owns, by its own clock until `until`: that goes on while the process is stopped."""
 
-    __slots__ = ("busy_at", "since", "until")
+    __slots__ = ("busy_at", "has_more", "since", "until")
 
     def __init__(self, until: float) -> None:
-        # Up to where it was read.
+        # Up to where it was read, and whether that was not all.
         self.since = BEGINNING
+        self.has_more = False
         self.until = until
         self.busy_at = monotonic()
 

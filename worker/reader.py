@@ -118,13 +118,17 @@ class Reader:
         if glances:
             self._clock = await self._queue.now(), monotonic()
         read_at = self._clock[0] + timedelta(seconds=monotonic() - self._clock[1])
+        holdings = {number: holding for number in held if (holding := self._holdings.of(number)) is not None}
+        # Of all shards together not much more than may start, and most of it where there was more the last time.
+        with_more = sum(holding.has_more for holding in holdings.values())
+        share = max(2 * room // max(with_more, 1), _LEAST_SHARE)
         sources = {}
-        for number in held:
-            holding = self._holdings.of(number)
-            since = BEGINNING if holding is None else holding.since
+        for number, holding in holdings.items():
+            since = holding.since
             if glances and since > BEGINNING + _GLANCE_BACK:
                 since -= _GLANCE_BACK
-            sources[number] = Source(since, room + self._in_flight.of_shard(number))
+            reach = min(room, share if holding.has_more else 2 * _LEAST_SHARE)
+            sources[number] = Source(since, reach + self._in_flight.of_shard(number))
         # Where little is under way, one statement less is what counts; else, that nothing is read twice.
         lean = len(self._in_flight) <= _FEW
         rows = await self._queue.due_of_shards(sources, list(self.behind), with_payloads=lean)
@@ -148,7 +152,10 @@ class Reader:
                 self._fall_behind(row)
         for number, source in sources.items():
             holding = self._holdings.of(number)
-            if holding is not None and counts[number] < source.room and number not in unread:
+            if holding is None:
+                continue
+            holding.has_more = counts[number] >= source.room or number in unread
+            if not holding.has_more:
                 # It was read to its end: never again over what was passed because its endpoint is behind.
                 holding.since = max(holding.since, read_at - _OVERLAP)
         await self._park(rows)
