@@ -13,6 +13,8 @@ from math import inf
 from time import monotonic
 from typing import Final
 
+from cachetools import TTLCache
+
 from app.db.pending_delivery.lines import Line
 from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Source
 from worker.holdings import BEGINNING, Holdings
@@ -34,6 +36,11 @@ _FEW: Final = 16
 # Starts of one reading. What is started at once is in the way of what comes a moment later, whoever it is for.
 MOST_STARTS: Final = 128
 _LEAST_SHARE: Final = 8
+# Of those that are behind, while others get what little they have: that leaves the cores time for them.
+_GENTLE_STARTS: Final = 16
+_NEIGHBOUR_SECONDS: Final = 0.1
+# For so long an endpoint that was behind is none of the others.
+_HEAVY_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -60,6 +67,10 @@ class Reader:
         # Endpoints whose lane was full when the reading passed their rows: their shards, and how far they were read.
         self.behind: dict[str, int] = {}
         self._marks: dict[str, _Mark] = {}
+        # Endpoints that were behind a moment ago, and when something was last started for another one.
+        self._heavy: TTLCache[str, None] = TTLCache(10_000, _HEAVY_SECONDS)
+        self._neighbours_at = 0.0
+        self._all_read = True
         self._glanced_at = 0.0
         self._glance_took = 0.0
         # The database's time, and when it was that.
@@ -148,8 +159,12 @@ class Reader:
                 self._holdings.touch(row.shard)  # It is not idle: others are in its way.
                 continue
             holding.since = max(holding.since, row.next_attempt_at - _OVERLAP)
-            if self._in_flight.is_new(row) and not row.waits and not self._start(row, due):
+            if not self._in_flight.is_new(row) or row.waits:
+                continue
+            if not self._start(row, due):
                 self._fall_behind(row)
+            elif row.endpoint_id not in self._heavy:
+                self._neighbours_at = now
         for number, source in sources.items():
             holding = self._holdings.of(number)
             if holding is None:
@@ -158,6 +173,7 @@ class Reader:
             if not holding.has_more:
                 # It was read to its end: never again over what was passed because its endpoint is behind.
                 holding.since = max(holding.since, read_at - _OVERLAP)
+        self._all_read = not any(holding.has_more for holding in holdings.values())
         await self._park(rows)
 
     async def _patrol(self) -> None:
@@ -190,8 +206,11 @@ class Reader:
         }
         if not ready or self._in_flight.room <= 0:
             return
-        # At least half of a reading is for them, whatever comes for others.
-        share = max(max(MOST_STARTS - len(due), MOST_STARTS // 2) // len(ready), _LEAST_SHARE)
+        if self._all_read and now - self._neighbours_at < _NEIGHBOUR_SECONDS:
+            share = max(_GENTLE_STARTS // len(ready), 1)
+        else:
+            # At least half of a reading is for them, whatever comes for others.
+            share = max(max(MOST_STARTS - len(due), MOST_STARTS // 2) // len(ready), _LEAST_SHARE)
         sources: dict[str, Source] = {}
         for endpoint_id, lane in ready.items():
             mark, room = self._marks[endpoint_id], min(lane.room(), share)
@@ -216,6 +235,7 @@ class Reader:
                 self._marks[endpoint_id].pass_by(row.next_attempt_at)
         for endpoint_id, source in sources.items():
             if left[endpoint_id] < source.room:
+                self._heavy[endpoint_id] = None
                 self.behind.pop(endpoint_id, None)
                 self._marks.pop(endpoint_id, None)
         await self._park(rows)
@@ -233,6 +253,7 @@ class Reader:
         return True
 
     def _fall_behind(self, row: Claimed) -> None:
+        self._heavy[row.endpoint_id] = None
         self.behind[row.endpoint_id] = row.shard
         lane = self._lanes.of(row.endpoint_id)
         self._marks.setdefault(row.endpoint_id, _Mark(row.next_attempt_at, lane.claimed))

@@ -1,14 +1,18 @@
 """Reading: what is lost from sight is found again, and what is given away in flight is left alone."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from statistics import median
 
+import asyncpg
 import pytest
 
-from app.db.pending_delivery.queue import DeliveryQueue, Source
+from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Source
 from app.settings import Settings
 from tests.receiver import Receiver
 from tests.worker.stage import Stage, sent, staged, until, until_done
 from worker.holdings import BEGINNING
+from worker.reader import _GENTLE_STARTS, MOST_STARTS
 
 
 @pytest.fixture
@@ -73,3 +77,39 @@ async def test_what_is_put_off_is_not_due_and_still_where_it_was(stage: Stage) -
     assert [row.message_id for row in await queue.due_of_endpoints(everything)] == [second.message_id], "it moved on"
     await queue.put_off([first], 0.0)
     assert len(await queue.due_of_endpoints(everything)) == 2
+
+
+class CountingQueue(DeliveryQueue):
+    """The real queue, which notes how many deliveries each reading asked for, of endpoints that were behind."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        super().__init__(pool)
+        self.read: list[int] = []
+
+    async def due_of_endpoints(self, endpoints: Mapping[str, Source]) -> list[Claimed]:
+        rows = await super().due_of_endpoints(endpoints)
+        self.read.append(len(rows))
+        return rows
+
+
+async def test_a_reading_takes_a_part_of_a_backlog_and_a_small_one_while_others_get_something(
+    stage: Stage, receiver: Receiver
+) -> None:
+    queue = CountingQueue(stage.database.pool)
+    heavy, light = await stage.endpoint(receiver.url), await stage.endpoint(receiver.url)
+    await stage.database.pool.execute("UPDATE endpoints SET shard = 7")
+    await stage.publish(heavy, 3000)
+    async with stage.draining(queue=queue, most=2000):
+        await until(lambda: len(receiver.arrivals) > 1000, 10)
+        alone = max(queue.read)
+        # From now on there is something for another one all the time.
+        await stage.publish(light)
+        await asyncio.sleep(0.1)
+        queue.read.clear()
+        while await stage.pending() > 500:
+            await stage.publish(light)
+            await asyncio.sleep(0.02)
+        beside = median(rows for rows in queue.read if rows)
+        await until_done(stage, 10)
+    # With what was under way at that time, and is read once more.
+    assert beside <= 2 * _GENTLE_STARTS < alone <= 4 * MOST_STARTS
