@@ -33,7 +33,7 @@ class EndpointRow(SQLModel, table=True):
     authentication: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     client_identity: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     server_authorities: str | None = None
-    # What its deliveries are ordered by: 'endpoint' for all of them, a JSON Pointer to a key in the payload, or nothing.
+    # What its deliveries are ordered by: 'endpoint' for all, a JSON Pointer to a key in the payload, or nothing.
     ordered_by: str | None = None
     disabled: bool = False
     disabled_reason: str | None = None
