@@ -33,13 +33,13 @@ def observed_in(results: Sequence[Path]) -> tuple[list[Observed], int, int]:
     found: dict[str, Observed] = {}
     cores, connections = 0, 0
     for path in results:
-        report = orjson.loads(path.read_bytes())
-        cores = report["machine"]["cores"]
-        for run in report["runs"]:
-            if run["load"]["name"] in NAMES:
-                found[run["load"]["name"]] = _observed(run)
-                used = {usage["role"]: usage["processes"] for usage in run["processes"]}
-                connections = max(connections, used["postgres"] - _POSTGRES_WITHOUT_CLIENTS)
+        for scenario in orjson.loads(path.read_bytes())["scenarios"]:
+            for run in scenario.get("runs", ()):
+                if run["load"]["name"] in NAMES:
+                    found[run["load"]["name"]] = _observed(run)
+                    cores = scenario["machine"]["cores"]
+                    used = {usage["role"]: usage["processes"] for usage in run["processes"]}
+                    connections = max(connections, used["postgres"] - _POSTGRES_WITHOUT_CLIENTS)
     if missing := [name for name in NAMES if name not in found]:
         raise ValueError(f"no result of {', '.join(missing)}: name a file that has it")
     return [found[name] for name in NAMES], cores, connections

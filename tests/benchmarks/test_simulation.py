@@ -269,7 +269,8 @@ def _results(path: Path, *names: str, missing: int = 0) -> Path:
     run = {"missing": missing, "errors": 0, "accepted_per_s": 1000.0, "delivered_per_s": 2000.0}
     run |= {"p50_ms": 3.0, "p99_ms": 9.0, "load_cpu_cores": 0.1}
     runs = [{"load": load | {"name": name}, "processes": usage, **run} for name in names]
-    path.write_bytes(orjson.dumps({"machine": {"cores": 2}, "runs": runs}))
+    scenarios = [{"machine": {"cores": 2}, "runs": [run]} for run in runs] + [{"machine": {"cores": 2}}]
+    path.write_bytes(orjson.dumps({"scenarios": scenarios}))
     return path
 
 
