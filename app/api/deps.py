@@ -1,7 +1,7 @@
 """What points ask for: who calls, a session, a service's parts. Annotated, so that a point's signature says it all."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -79,10 +79,17 @@ async def _reading(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(_writing, scope="function")]
 ReadSessionDep = Annotated[AsyncSession, Depends(_reading, scope="function")]
 
+REFERENCE: Final = r"^[a-zA-Z0-9\-_.]+$"
 ApplicationRef = Annotated[
-    str,
-    Path(alias="app_id", description="The application's id or uid.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
+    str, Path(alias="app_id", description="The application's id or uid.", max_length=256, pattern=REFERENCE)
 ]
+EndpointRef = Annotated[
+    str, Path(alias="endpoint_id", description="The endpoint's id or uid.", max_length=256, pattern=REFERENCE)
+]
+MessageRef = Annotated[
+    str, Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=REFERENCE)
+]
+AttemptRef = Annotated[str, Path(alias="attempt_id", max_length=256, pattern=REFERENCE)]
 
 
 async def find_application(session: AsyncSession, caller: Principal, reference: str) -> ApplicationRow:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Path, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Response
 
 from app.api.attempt.models import (
     EmptyOut,
@@ -13,15 +13,24 @@ from app.api.attempt.models import (
     StatusCodeClass,
 )
 from app.api.attempt.service import AttemptService
-from app.api.deps import ApplicationDep, DoorbellDep, OrganizationDep, ReadApplicationDep, ReadSessionDep, SessionDep
+from app.api.deps import (
+    REFERENCE,
+    ApplicationDep,
+    AttemptRef,
+    DoorbellDep,
+    EndpointRef,
+    MessageRef,
+    OrganizationDep,
+    ReadApplicationDep,
+    ReadSessionDep,
+    SessionDep,
+)
 from app.api.exact import exact
 from app.api.paging import ListOut, PagingDep
 from app.api.timeline import TimelineDep
 from app.doorbell import Doorbell
 
 router = APIRouter(prefix="/app/{app_id}", tags=["Message Attempt"])
-
-_REFERENCE = r"^[a-zA-Z0-9\-_.]+$"
 
 
 def _writing(session: SessionDep) -> AttemptService:
@@ -34,13 +43,6 @@ def _reading(session: ReadSessionDep) -> AttemptService:
 
 AttemptsDep = Annotated[AttemptService, Depends(_writing, scope="function")]
 ReadAttemptsDep = Annotated[AttemptService, Depends(_reading, scope="function")]
-MessageRef = Annotated[
-    str, Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=_REFERENCE)
-]
-EndpointRef = Annotated[
-    str, Path(alias="endpoint_id", description="The endpoint's id or uid.", max_length=256, pattern=_REFERENCE)
-]
-AttemptRef = Annotated[str, Path(alias="attempt_id", max_length=256, pattern=_REFERENCE)]
 Status = Annotated[MessageStatus | None, Query(description="Only what has this status.")]
 CodeClass = Annotated[StatusCodeClass | None, Query(description="Only what was answered with such a status code.")]
 
@@ -72,7 +74,7 @@ async def list_attempts_by_message(
     status: Status = None,
     status_code_class: CodeClass = None,
     endpoint_id: Annotated[
-        str | None, Query(description="Only at this endpoint.", max_length=256, pattern=_REFERENCE)
+        str | None, Query(description="Only at this endpoint.", max_length=256, pattern=REFERENCE)
     ] = None,
 ) -> ListOut[MessageAttemptOut]:
     """List what was tried of a message, newest first."""

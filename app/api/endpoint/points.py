@@ -4,10 +4,18 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import AfterValidator
 
-from app.api.deps import ApplicationDep, ReadApplicationDep, ReadSessionDep, SealerDep, SessionDep, SettingsDep
+from app.api.deps import (
+    ApplicationDep,
+    EndpointRef,
+    ReadApplicationDep,
+    ReadSessionDep,
+    SealerDep,
+    SessionDep,
+    SettingsDep,
+)
 from app.api.endpoint.models import (
     EndpointHeadersIn,
     EndpointHeadersOut,
@@ -37,10 +45,6 @@ def _reading(session: ReadSessionDep, sealer: SealerDep, settings: SettingsDep) 
 
 EndpointsDep = Annotated[EndpointService, Depends(_writing, scope="function")]
 ReadEndpointsDep = Annotated[EndpointService, Depends(_reading, scope="function")]
-EndpointRef = Annotated[
-    str,
-    Path(alias="endpoint_id", description="The endpoint's id or uid.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
-]
 Time = Annotated[datetime, AfterValidator(lambda time: time if time.tzinfo else time.replace(tzinfo=UTC))]
 
 

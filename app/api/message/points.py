@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from app.api.deps import (
     ApplicationDep,
     ApplicationRef,
+    MessageRef,
     MessageServiceDep,
     OrganizationDep,
     ReadApplicationDep,
@@ -35,10 +36,6 @@ def _reading(session: ReadSessionDep) -> MessageHistory:
 HistoryDep = Annotated[MessageHistory, Depends(_writing, scope="function")]
 ReadHistoryDep = Annotated[MessageHistory, Depends(_reading, scope="function")]
 WithContent = Annotated[bool, Query(description="Whether the answer holds the payload.")]
-MessageRef = Annotated[
-    str,
-    Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
-]
 
 
 @publishing.post("/app/{app_id}/msg", status_code=202, operation_id="v1.message.create", response_model=MessageOut)

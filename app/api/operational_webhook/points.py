@@ -2,9 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 
-from app.api.deps import OrganizationDep, ReadSessionDep, SealerDep, SessionDep, SettingsDep
+from app.api.deps import (
+    EndpointRef,
+    OrganizationDep,
+    ReadSessionDep,
+    SealerDep,
+    SessionDep,
+    SettingsDep,
+)
 from app.api.endpoint.models import EndpointHeadersIn, EndpointHeadersOut, EndpointSecretOut, EndpointSecretRotateIn
 from app.api.operational_webhook.models import (
     OperationalWebhookEndpointIn,
@@ -31,10 +38,6 @@ def _reading(
 
 EndpointsDep = Annotated[OperationalWebhookService, Depends(_writing, scope="function")]
 ReadEndpointsDep = Annotated[OperationalWebhookService, Depends(_reading, scope="function")]
-EndpointRef = Annotated[
-    str,
-    Path(alias="endpoint_id", description="The endpoint's id or uid.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
-]
 
 
 @router.get("", operation_id="v1.operational-webhook.endpoint.list", response_model_exclude_none=True)

@@ -2,9 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 
-from app.api.deps import ApplicationDep, SealerDep, SessionDep, SettingsDep
+from app.api.deps import (
+    ApplicationDep,
+    EndpointRef,
+    SealerDep,
+    SessionDep,
+    SettingsDep,
+)
 from app.api.receiver_access.models import (
     EndpointAuthenticationIn,
     EndpointAuthenticationOut,
@@ -27,10 +33,6 @@ def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep) -> R
 
 
 AccessDep = Annotated[ReceiverAccessService, Depends(_writing, scope="function")]
-EndpointRef = Annotated[
-    str,
-    Path(alias="endpoint_id", description="The endpoint's id or uid.", max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$"),
-]
 
 
 @router.get(
