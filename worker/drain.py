@@ -189,7 +189,7 @@ class Drain:
 
     async def _release_idle(self) -> None:
         """Give back the shards that have had nothing for a while."""
-        waiting = set(self._reader.behind.values())
+        waiting = {place.shard for place in self._reader.behind.values()}
         idle = [
             number
             for number in self._holdings.idle_for(_LINGER_SECONDS)

@@ -18,8 +18,8 @@ class InFlight:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._sizes: dict[Key, int] = {}
-        self._rows: dict[Key, Claimed] = {}
+        # With the bytes of their payloads, once those are in memory.
+        self._rows: dict[Key, tuple[Claimed, int]] = {}
         self._bytes = 0
         self._usual_size = 1024.0
         # Ended since the current reading began: its snapshot may still show them as due.
@@ -31,24 +31,24 @@ class InFlight:
         self._room = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._rows)
 
     @property
     def room(self) -> int:
         """How many may start, by their number and by the bytes that they will probably have."""
         by_size = int((_MOST_BYTES - self._bytes) / self._usual_size)
-        return min(self.most - len(self._sizes), by_size if self._sizes else max(by_size, 1))
+        return min(self.most - len(self._rows), by_size if self._rows else max(by_size, 1))
 
     def of_shard(self, shard: int) -> int:
         """Also what was started before the shard was lost and acquired again."""
         return self._of_shard[shard]
 
     def rows(self) -> list[Claimed]:
-        return list(self._rows.values())
+        return [row for row, _ in self._rows.values()]
 
     def rows_of(self, shards: Collection[int]) -> list[Claimed]:
         """What is in flight of some shards."""
-        return [row for row in self._rows.values() if row.shard in shards]
+        return [row for row, _ in self._rows.values() if row.shard in shards]
 
     async def wait_for_room(self) -> None:
         """Returns at once if there is any; else when there is a good deal, or after `stop_waiting()`."""
@@ -65,7 +65,7 @@ class InFlight:
 
     def is_new(self, row: Claimed) -> bool:
         """Whether a row that was read is due, as far as this process knows."""
-        if row.key in self._sizes or row.key in self._just_ended:
+        if row.key in self._rows or row.key in self._just_ended:
             return False
         # Another of its line became visible before it, and is in flight. What is only to be canceled waits for nobody.
         return row.canceled or row.line not in self._lines
@@ -81,25 +81,23 @@ class InFlight:
         return turns
 
     def start(self, row: Claimed) -> None:
-        self._sizes[row.key] = 0
-        self._rows[row.key] = row
+        self._rows[row.key] = row, 0
         self._of_shard[row.shard] += 1
         if row.line is not None and not row.canceled:
             self._lines.add(row.line)
 
     def weigh(self, row: Claimed, size: int) -> None:
         """Its payload is in memory now."""
-        self._sizes[row.key] = size
+        self._rows[row.key] = row, size
         self._bytes += size
         self._usual_size += (max(size, 1) - self._usual_size) * _LEARN
 
     def finish(self, row: Claimed) -> None:
-        self._bytes -= self._sizes.pop(row.key)
-        del self._rows[row.key]
+        self._bytes -= self._rows.pop(row.key)[1]
         self._just_ended.add(row.key)
         self._of_shard[row.shard] -= 1
         if row.line is not None and not row.canceled:
             self._lines.discard(row.line)
             self.turns.add(row.line)
-        if len(self._sizes) <= self.most * 3 // 4 and self.room > 0:
+        if len(self._rows) <= self.most * 3 // 4 and self.room > 0:
             self._room.set()

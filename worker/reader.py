@@ -44,9 +44,10 @@ _HEAVY_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
-class _Mark:
+class Behind:
     """How far an endpoint that is behind was read, and at most how many are under way of what is due then."""
 
+    shard: int
     up_to: datetime
     under_way: int
 
@@ -64,9 +65,8 @@ class Reader:
         self._holdings = holdings
         self._in_flight = in_flight
         self._lanes = lanes
-        # Endpoints whose lane was full when the reading passed their rows: their shards, and how far they were read.
-        self.behind: dict[str, int] = {}
-        self._marks: dict[str, _Mark] = {}
+        # Endpoints whose lane was full when the reading passed their rows.
+        self.behind: dict[str, Behind] = {}
         # Endpoints that were behind a moment ago, and when something was last started for another one.
         self._heavy: TTLCache[str, None] = TTLCache(10_000, _HEAVY_SECONDS)
         self._neighbours_at = 0.0
@@ -82,7 +82,9 @@ class Reader:
     def look_again(self) -> float:
         """Seconds until an endpoint that is behind may have room, if nothing ends meanwhile."""
         held = self._holdings.held()
-        return min((self._lanes.of(key).wait() for key, shard in self.behind.items() if shard in held), default=inf)
+        return min(
+            (self._lanes.of(key).wait() for key, place in self.behind.items() if place.shard in held), default=inf
+        )
 
     async def claim(self, held: Collection[int], due: list[Claimed]) -> None:
         """Count what is due, and has room, as in flight, and add it to `due`: also to be found there after an error."""
@@ -119,8 +121,8 @@ class Reader:
 
     def forget(self, shards: Collection[int]) -> None:
         """These are another process's from now on."""
-        for endpoint_id in [key for key, shard in self.behind.items() if shard in shards]:
-            del self.behind[endpoint_id], self._marks[endpoint_id]
+        for endpoint_id in [key for key, place in self.behind.items() if place.shard in shards]:
+            del self.behind[endpoint_id]
 
     async def _claim_of_shards(self, held: Collection[int], due: list[Claimed]) -> None:
         room, now = min(self._in_flight.room, MOST_STARTS), monotonic()
@@ -201,8 +203,8 @@ class Reader:
         rereads = now - self._reread_at > _REREAD_SECONDS
         ready = {
             endpoint_id: lane
-            for endpoint_id, shard in self.behind.items()
-            if (lane := self._lanes.of(endpoint_id)).has_good_room() and self._holdings.is_held(shard)
+            for endpoint_id, place in self.behind.items()
+            if (lane := self._lanes.of(endpoint_id)).has_good_room() and self._holdings.is_held(place.shard)
         }
         if not ready or self._in_flight.room <= 0:
             return
@@ -213,10 +215,10 @@ class Reader:
             share = max(max(MOST_STARTS - len(due), MOST_STARTS // 2) // len(ready), _LEAST_SHARE)
         sources: dict[str, Source] = {}
         for endpoint_id, lane in ready.items():
-            mark, room = self._marks[endpoint_id], min(lane.room(), share)
+            place, room = self.behind[endpoint_id], min(lane.room(), share)
             # What is under way is still there to be read.
-            passed = lane.claimed if rereads else min(mark.under_way, lane.claimed)
-            sources[endpoint_id] = Source(BEGINNING if rereads else mark.up_to, passed + room)
+            passed = lane.claimed if rereads else min(place.under_way, lane.claimed)
+            sources[endpoint_id] = Source(BEGINNING if rereads else place.up_to, passed + room)
         if rereads:
             self._reread_at = now
         rows = await self._queue.due_of_endpoints(sources)
@@ -232,12 +234,11 @@ class Reader:
             ):
                 left[endpoint_id] = sources[endpoint_id].room  # Not all that was read is started.
             else:
-                self._marks[endpoint_id].pass_by(row.next_attempt_at)
+                self.behind[endpoint_id].pass_by(row.next_attempt_at)
         for endpoint_id, source in sources.items():
             if left[endpoint_id] < source.room:
                 self._heavy[endpoint_id] = None
                 self.behind.pop(endpoint_id, None)
-                self._marks.pop(endpoint_id, None)
         await self._park(rows)
 
     def _start(self, row: Claimed, due: list[Claimed]) -> bool:
@@ -254,9 +255,8 @@ class Reader:
 
     def _fall_behind(self, row: Claimed) -> None:
         self._heavy[row.endpoint_id] = None
-        self.behind[row.endpoint_id] = row.shard
         lane = self._lanes.of(row.endpoint_id)
-        self._marks.setdefault(row.endpoint_id, _Mark(row.next_attempt_at, lane.claimed))
+        self.behind.setdefault(row.endpoint_id, Behind(row.shard, row.next_attempt_at, lane.claimed))
 
     async def _park(self, rows: Iterable[Claimed]) -> None:
         waiting = [row for row in rows if row.waits and self._holdings.is_held(row.shard)]
