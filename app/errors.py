@@ -5,7 +5,7 @@ Svix API where it has them.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class PostriderError(Exception):
@@ -74,3 +74,13 @@ class ValidationFailed(PostriderError):
     def __init__(self, *violations: Violation) -> None:
         super().__init__("; ".join(f"{'.'.join(v.loc)}: {v.msg}" for v in violations))
         self.violations = violations
+
+
+RowT = TypeVar("RowT")
+
+
+def existing(row: RowT | None) -> RowT:
+    """The row that was looked for. NotFound, without a hint why, if there is none."""
+    if row is None:
+        raise NotFound
+    return row

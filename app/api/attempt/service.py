@@ -24,12 +24,11 @@ from app.db.attempt.model import AttemptRow
 from app.db.attempt.table import AttemptFilter, AttemptsTable
 from app.db.delivery.model import DeliveryState
 from app.db.delivery.table import DeliveriesTable, EndpointStanding, MessageStanding
-from app.db.endpoint.model import EndpointRow
 from app.db.endpoint.table import EndpointsTable
-from app.db.message.table import Located, MessagesTable
+from app.db.message.table import MessagesTable
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.delivery.client import MAX_RESPONSE_BYTES
-from app.errors import BadRequest, NotFound
+from app.errors import BadRequest, NotFound, existing
 
 _HIDDEN: Final = "{}"
 
@@ -57,7 +56,7 @@ class AttemptService:
         code_class: StatusCodeClass | None,
     ) -> ListOut[MessageAttemptOut]:
         """What was tried at an endpoint, newest first."""
-        row = await self._endpoint(app, endpoint)
+        row = existing(await self._endpoints.find(app.id, endpoint))
         return await self._page(app, timeline, AttemptFilter(None, row.id, status, code_class))
 
     async def page_by_message(
@@ -70,13 +69,13 @@ class AttemptService:
         code_class: StatusCodeClass | None,
     ) -> ListOut[MessageAttemptOut]:
         """What was tried of a message, at all endpoints or at one, newest first."""
-        found = await self._message(app, message)
-        endpoint_id = None if endpoint is None else (await self._endpoint(app, endpoint)).id
+        found = existing(await self._messages.locate(app.id, message))
+        endpoint_id = None if endpoint is None else existing(await self._endpoints.find(app.id, endpoint)).id
         return await self._page(app, timeline, AttemptFilter(found.id, endpoint_id, status, code_class))
 
     async def get(self, app: ApplicationRow, message: str, attempt_id: str) -> MessageAttemptOut:
         """One attempt of a message."""
-        found = await self._message(app, message)
+        found = existing(await self._messages.locate(app.id, message))
         row = await AttemptsTable(self._session).find_of(app.id, found.id, attempt_id)
         if row is None:
             raise NotFound
@@ -84,7 +83,7 @@ class AttemptService:
 
     async def expunge(self, app: ApplicationRow, message: str, attempt_id: str) -> None:
         """Forget what the receiver answered, for good."""
-        found = await self._message(app, message)
+        found = existing(await self._messages.locate(app.id, message))
         if not await AttemptsTable(self._session).expunge(app.id, found.id, attempt_id):
             raise NotFound
 
@@ -92,7 +91,7 @@ class AttemptService:
         self, app: ApplicationRow, endpoint: str, timeline: Timeline, status: MessageStatus | None
     ) -> ListOut[EndpointMessageOut]:
         """Messages that were tried at an endpoint or are due there, newest first, and how far they are."""
-        row = await self._endpoint(app, endpoint)
+        row = existing(await self._endpoints.find(app.id, endpoint))
         if status is MessageStatus.SENDING:
             return ListOut[EndpointMessageOut](data=[], iterator=None, done=True)
         rows, done = await self._deliveries.page_of_endpoint(
@@ -112,7 +111,7 @@ class AttemptService:
 
     async def endpoints_of(self, app: ApplicationRow, message: str, paging: Paging) -> ListOut[MessageEndpointOut]:
         """Endpoints at which a message was tried or is due, newest first, and how far it is there."""
-        found = await self._message(app, message)
+        found = existing(await self._messages.locate(app.id, message))
         rows, done = await self._deliveries.page_of_message(
             app.id, found.id, paging.window(ascending=False, ids_of="ep")
         )
@@ -123,8 +122,8 @@ class AttemptService:
 
         BadRequest if the payload is gone, or the endpoint is disabled.
         """
-        found = await self._message(app, message)
-        row = await self._endpoint(app, endpoint)
+        found = existing(await self._messages.locate(app.id, message))
+        row = existing(await self._endpoints.find(app.id, endpoint))
         if not found.has_payload:
             text = "The message's payload has expired or was expunged, so that it cannot be sent again."
             raise BadRequest(text, code="missing_payload")
@@ -139,18 +138,6 @@ class AttemptService:
         return list_out(
             page.rows, page.done, key=lambda row: row.id, item=lambda row: _attempt_out(row, timeline.with_content)
         )
-
-    async def _message(self, app: ApplicationRow, reference: str) -> Located:
-        found = await self._messages.locate(app.id, reference)
-        if found is None:
-            raise NotFound
-        return found
-
-    async def _endpoint(self, app: ApplicationRow, reference: str) -> EndpointRow:
-        row = await self._endpoints.find(app.id, reference)
-        if row is None:
-            raise NotFound
-        return row
 
 
 def response_text(response: bytes) -> str:

@@ -39,7 +39,7 @@ from app.db.operational_webhook.table import OperationalEvents
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.db.shard.model import shard_of
 from app.delivery.signing import SigningKey
-from app.errors import BadRequest, Conflict, NotFound, ValidationFailed, Violation
+from app.errors import BadRequest, Conflict, NotFound, ValidationFailed, Violation, existing
 from app.sealing import Sealer
 from app.settings import Settings
 
@@ -72,7 +72,7 @@ class EndpointService:
 
     async def get(self, app: ApplicationRow, reference: str) -> EndpointOut:
         """The endpoint with that id or uid."""
-        return _out(await self._find(app, reference))
+        return _out(existing(await self._endpoints.find(app.id, reference)))
 
     async def create(self, app: ApplicationRow, body: EndpointIn) -> EndpointOut:
         """A new endpoint, with a signing secret made for it unless one is given. Conflict if the uid is taken."""
@@ -101,7 +101,7 @@ class EndpointService:
     async def patch(self, app: ApplicationRow, reference: str, body: EndpointPatch) -> EndpointOut:
         """Change those fields of an endpoint that the body holds."""
         await self._check(app, body)
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         was_disabled = row.disabled
         _change(row, body, body.model_fields_set)
         await self._save(row, was_disabled)
@@ -109,33 +109,33 @@ class EndpointService:
 
     async def delete(self, app: ApplicationRow, reference: str) -> None:
         """Delete an endpoint and cancel what is still to be delivered to it."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         await self._endpoints.soft_delete(app.id, row.id, clock.now())
         await self._pending.cancel_of_endpoint(app.id, row.id)
         await self._events.tell_of_endpoint(row.id, {"endpoint.deleted": {}})
 
     async def headers(self, app: ApplicationRow, reference: str) -> EndpointHeadersOut:
         """The endpoint's custom headers; credentials only by name."""
-        row = await self._find(app, reference)
+        row = existing(await self._endpoints.find(app.id, reference))
         headers = open_headers(self._sealer, row.id, row.headers)
         shown = {name: value for name, value in headers.items() if not header_rules.is_sensitive(name)}
         return EndpointHeadersOut(headers=shown, sensitive=[name for name in headers if name not in shown])
 
     async def set_headers(self, app: ApplicationRow, reference: str, body: EndpointHeadersIn) -> None:
         """Replace all custom headers of an endpoint."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         await self._save_headers(row, body.headers)
 
     async def patch_headers(self, app: ApplicationRow, reference: str, body: EndpointHeadersPatch) -> None:
         """Set and remove some custom headers of an endpoint."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         current = open_headers(self._sealer, row.id, row.headers)
         without = header_rules.merged(current, dict.fromkeys(body.delete_headers))
         await self._save_headers(row, header_rules.merged(without, body.headers))
 
     async def secret(self, app: ApplicationRow, reference: str) -> EndpointSecretOut:
         """What the endpoint's receiver verifies signatures with: the current secret, or the public key of it."""
-        row = await self._find(app, reference)
+        row = existing(await self._endpoints.find(app.id, reference))
         current = open_secrets(self._sealer, row.id, row.secrets)[0]
         return EndpointSecretOut(key=SigningKey.parse(current.key).public_text)
 
@@ -143,7 +143,7 @@ class EndpointService:
         self, app: ApplicationRow, reference: str, body: EndpointSecretRotateIn
     ) -> EndpointSecretOut:
         """Sign with a new secret, and with the current one too for a while. BadRequest if too many are live."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         secrets = open_secrets(self._sealer, row.id, row.secrets)
         grace = GRACE_SECONDS if body.grace_period_seconds is None else body.grace_period_seconds
         secrets = rotated(secrets, body.key or self._new_secret(), grace, int(clock.unix()))
@@ -157,7 +157,7 @@ class EndpointService:
     ) -> EndpointStats:
         """The endpoint's deliveries by state, of messages from `since` to `until`. BadRequest beyond 28 days."""
         start, end = _stats_range(since, until, clock.now())
-        row = await self._find(app, reference)
+        row = existing(await self._endpoints.find(app.id, reference))
         counts = await self._counts.by_state(app.id, row.id, start, end)
         return EndpointStats(
             success=counts.get(0, 0),
@@ -166,18 +166,6 @@ class EndpointService:
             fail=counts.get(2, 0),
             canceled=counts.get(4, 0),
         )
-
-    async def _find(self, app: ApplicationRow, reference: str) -> EndpointRow:
-        row = await self._endpoints.find(app.id, reference)
-        if row is None:
-            raise NotFound
-        return row
-
-    async def _find_to_change(self, app: ApplicationRow, reference: str) -> EndpointRow:
-        row = await self._endpoints.find_to_change(app.id, reference)
-        if row is None:
-            raise NotFound
-        return row
 
     async def _check(self, app: ApplicationRow, body: EndpointUpdate | EndpointPatch) -> None:
         """ValidationFailed for what the organization's event types and the settings do not allow."""

@@ -8,11 +8,15 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Final, Protocol
 
+from loguru import logger
+
 from app.api.exact import exact_json
 from app.api.message.models import MessageIn, published_json
 from app.api.message.service import MessageService
 from app.api.problems import response_to
+from app.db.group_commit import Overloaded
 from app.db.message.publish import NewMessage, Publication, Refusal, Stored
+from app.errors import PostriderError
 from app.logs import correlation_id
 from app.tokens import Principal, TokenVerifier
 
@@ -67,8 +71,12 @@ class DirectPublishing:
                     self._start(self._conclude(exchange, caller, body, message, idempotency_key, result))
 
             self._messages.submit(message, conclude)
-        except Exception:
+        except (PostriderError, ValueError, Overloaded):
             # Nothing was done yet. The usual way meets the same reason, and answers it.
+            return False
+        except Exception as error:
+            # Our bug. Not for the caller to suffer from: the parser would take it for a malformed request.
+            logger.opt(exception=error).error("a message could not be published directly, and goes the usual way")
             return False
         return True
 

@@ -30,7 +30,7 @@ from app.db.endpoint.access import (
 from app.db.endpoint.model import EndpointRow
 from app.db.endpoint.table import EndpointsTable
 from app.db.operational_webhook.table import OperationalEvents
-from app.errors import NotFound, ValidationFailed, Violation
+from app.errors import NotFound, ValidationFailed, Violation, existing
 from app.sealing import Sealer
 from app.settings import Settings
 
@@ -67,7 +67,7 @@ class ReceiverAccessService:
 
     async def delete_authentication(self, app: ApplicationRow, reference: str) -> None:
         """Authenticate in no way any more."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         row.authentication = None
         await self._save(row)
 
@@ -102,65 +102,53 @@ class ReceiverAccessService:
 
     async def delete_oauth(self, app: ApplicationRow, reference: str) -> None:
         """Ask for no tokens any more; another kind of authentication stays."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         if isinstance(open_authentication(self._sealer, row.id, row.authentication), OAuthAuthentication):
             row.authentication = None
             await self._save(row)
 
     async def mtls(self, app: ApplicationRow, reference: str) -> EndpointMtlsConfigOut:
         """NotFound if there is no client certificate."""
-        if (await self._find(app, reference)).client_identity is None:
+        if (existing(await self._endpoints.find(app.id, reference))).client_identity is None:
             raise NotFound
         return EndpointMtlsConfigOut()
 
     async def mtls_status(self, app: ApplicationRow, reference: str) -> EndpointMtlsOut:
         """Whether there is a client certificate."""
-        if (await self._find(app, reference)).client_identity is None:
+        if (existing(await self._endpoints.find(app.id, reference))).client_identity is None:
             return EndpointMtlsOut(enabled=False)
         return EndpointMtlsOut(enabled=True, config=EndpointMtlsConfigOut())
 
     async def set_mtls(self, app: ApplicationRow, reference: str, body: EndpointMtlsConfigIn) -> None:
         """Present a client certificate."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         row.client_identity = seal_identity(self._sealer, row.id, body.identity)
         await self._save(row)
 
     async def delete_mtls(self, app: ApplicationRow, reference: str) -> None:
         """Present no client certificate any more."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         row.client_identity = None
         await self._save(row)
 
     async def server_ca(self, app: ApplicationRow, reference: str) -> EndpointServerCaOut:
         """The endpoint's own authorities."""
-        return EndpointServerCaOut(cert=(await self._find(app, reference)).server_authorities)
+        return EndpointServerCaOut(cert=(existing(await self._endpoints.find(app.id, reference))).server_authorities)
 
     async def set_server_ca(self, app: ApplicationRow, reference: str, body: EndpointServerCaIn) -> None:
         """Verify the receiver with these authorities too, or with the system's alone."""
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         row.server_authorities = body.cert
         await self._save(row)
 
     async def _authentication(self, app: ApplicationRow, reference: str) -> Authentication | None:
-        row = await self._find(app, reference)
+        row = existing(await self._endpoints.find(app.id, reference))
         return open_authentication(self._sealer, row.id, row.authentication)
 
     async def _set_authentication(self, app: ApplicationRow, reference: str, authentication: Authentication) -> None:
-        row = await self._find_to_change(app, reference)
+        row = existing(await self._endpoints.find_to_change(app.id, reference))
         row.authentication = seal_authentication(self._sealer, row.id, authentication)
         await self._save(row)
-
-    async def _find(self, app: ApplicationRow, reference: str) -> EndpointRow:
-        row = await self._endpoints.find(app.id, reference)
-        if row is None:
-            raise NotFound
-        return row
-
-    async def _find_to_change(self, app: ApplicationRow, reference: str) -> EndpointRow:
-        row = await self._endpoints.find_to_change(app.id, reference)
-        if row is None:
-            raise NotFound
-        return row
 
     async def _save(self, row: EndpointRow) -> None:
         row.updated_at = clock.now()
