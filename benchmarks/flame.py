@@ -19,6 +19,10 @@ _PER_SECOND = 250
 _LOAD = Load("profile", 40_000, 64)
 _ROLES = ("api", "worker")
 _TITLE = re.compile(r'(<text id="title"[^>]*>)[^<]*')
+# Without its script, which is another project's: what it is for, zooming and searching, is for a browser alone.
+_SCRIPT = re.compile(
+    r'<script.*?</script>| onload="init\(evt\)"|<text id="(?:unzoom|search)"[^>]*>[^<]*</text>', re.DOTALL
+)
 # What leads to a file: this machine's folders mean nothing elsewhere.
 _FOLDERS = re.compile(r"(?:/[\w.@+-]+)*/(?:site-packages|lib/python3\.\d+)/")
 
@@ -40,7 +44,7 @@ def record_flames(log: Path, progress: Callable[[str], None]) -> Iterator[str]:
             output = recorder.communicate(timeout=60)[0]
             if recorder.returncode == 0:
                 title = f"{path.stem.removeprefix('flame-')} under load: samples of its CPU time"
-                path.write_text(_TITLE.sub(rf"\g<1>{title}", without_folders(path.read_text())))
+                path.write_text(_TITLE.sub(rf"\g<1>{title}", without_script(without_folders(path.read_text()))))
                 yield f"{path.relative_to(PROJECT)}, at {figures.delivered_per_s:,.0f} deliveries a second"
             else:
                 yield f"no {path.name}: {_reason(output)}"
@@ -62,3 +66,8 @@ def _reason(output: str) -> str:
 def without_folders(svg: str) -> str:
     """The same picture, with the names of files as they are in the project or in a package."""
     return _FOLDERS.sub("", svg.replace(f"{PROJECT}/", ""))
+
+
+def without_script(svg: str) -> str:
+    """A picture that only shows; each frame still tells its name and share where the pointer rests on it."""
+    return _SCRIPT.sub("", svg)

@@ -1,10 +1,14 @@
 """What tests of the API's domains share."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from svix.api import SvixAsync, SvixOptions
 
 from app import clock, tokens
 from app.db.session import Database
@@ -66,3 +70,17 @@ def counts(database: Database, organization_id: str) -> Counts:
         return await count_stored(database.pool, organization_id)
 
     return count
+
+
+@pytest.fixture
+async def svix(app: FastAPI, token: str) -> AsyncIterator[SvixAsync]:
+    """The official client, of a server that this event loop runs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        client = SvixAsync(token, SvixOptions(server_url=f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        yield client
+        # The package has no way to close its connections.
+        await client._httpx_client.aclose()
+        server.should_exit = True
+        await serving

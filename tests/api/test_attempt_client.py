@@ -1,14 +1,9 @@
 """The official client reads history, and has a message sent again, over a real connection."""
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
-from svix.api import SvixAsync, SvixOptions
+from svix.api import SvixAsync
 from svix.api.message import MessageGetOptions, MessageListOptions
 from svix.api.message_attempt import (
     MessageAttemptListAttemptedMessagesOptions,
@@ -19,20 +14,6 @@ from svix.exceptions import HttpError
 from svix.models import MessageStatus, StatusCodeClass
 
 from tests.api.shop import Shop
-
-
-@pytest.fixture
-async def svix(app: FastAPI, token: str) -> AsyncIterator[SvixAsync]:
-    """The official client, of a server that this event loop runs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        client = SvixAsync(token, SvixOptions(server_url=f"http://127.0.0.1:{listener.getsockname()[1]}"))
-        yield client
-        # The package has no way to close its connections.
-        await client._httpx_client.aclose()
-        server.should_exit = True
-        await serving
 
 
 async def test_the_official_client_filters_attempts(svix: SvixAsync, shop: Shop) -> None:

@@ -1,14 +1,7 @@
 """The official client walks an endpoint's whole life over a real connection."""
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator
-
 import httpx
-import pytest
-import uvicorn
-from fastapi import FastAPI
-from svix.api import EndpointListOptions, SvixAsync, SvixOptions
+from svix.api import EndpointListOptions, SvixAsync
 from svix.models import (
     EndpointHeadersIn,
     EndpointHeadersPatchIn,
@@ -21,22 +14,6 @@ from svix.models import (
 from tests import factories
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
-
-
-@pytest.fixture
-async def svix(app: FastAPI, token: str) -> AsyncIterator[SvixAsync]:
-    """The official client, of a server that this event loop runs."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        client = SvixAsync(token, SvixOptions(server_url=f"http://127.0.0.1:{listener.getsockname()[1]}"))
-        yield client
-        # The package has no way to close its connections.
-        await client._httpx_client.aclose()
-        server.should_exit = True
-        await serving
 
 
 async def test_the_official_client_manages_endpoints(svix: SvixAsync, client: httpx.AsyncClient) -> None:

@@ -7,17 +7,22 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from loguru import logger
 
 from app.api.exact import exact_json
+from app.api.message.direct import DirectPublishing
 from app.api.message.models import MessageIn, MessageOut, published_json
 from app.main import create_app
 from app.settings import Settings
+from app.tokens import Principal, TokenVerifier
 from tests import factories
 from tests.api.api_server import ApiServer
 from tests.api.live_server import ImpatientProtocol, serve
@@ -48,6 +53,20 @@ class Wire:
                 headers[name] = value
             found.append((status, headers, json.loads(stream.read(int(headers["content-length"])))))
         return found
+
+
+@dataclass
+class Arrived:
+    """A request that has arrived, and what it was answered."""
+
+    application: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    request_id: bytes
+    answers: list[int] = field(default_factory=list)
+
+    def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.answers.append(status)
 
 
 @pytest.fixture
@@ -165,6 +184,24 @@ def test_the_short_encoding_of_an_answer_is_the_models(
         id="msg_1", event_type="a.b", event_id=event_id, channels=channels, payload=payload, timestamp=created_at
     )
     assert published_json("msg_1", published, created_at) == exact_json(out)
+
+
+async def test_a_bug_on_the_short_way_is_logged_and_served_the_usual_way(settings: Settings, app: FastAPI) -> None:
+    class Broken(TokenVerifier):
+        def verify(self, token: str) -> Principal:
+            raise LookupError(f"the test's bug, met with {len(token)} characters")
+
+    assert settings.jwt_secret is not None
+    broken = Broken(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm)
+    exchange = Arrived("app_1", {b"authorization": b"Bearer x"}, DOCUMENT, b"mine-1")
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line)), level="ERROR")
+    try:
+        assert DirectPublishing(broken, app.state.messages, 65_536).take(exchange) is False
+    finally:
+        logger.remove(sink)
+    assert exchange.answers == []
+    assert "LookupError" in "".join(lines)
 
 
 async def test_a_refusal_by_the_database_is_answered_as_everywhere(

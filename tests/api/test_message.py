@@ -97,7 +97,7 @@ _VALUES = st.recursive(
 
 @given(payload=_objects(_VALUES), space=_SPACE)
 @hypothesis_settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 async def test_a_payload_is_answered_stored_and_listed_byte_for_byte(
     client: httpx.AsyncClient, application: str, database: Database, payload: str, space: str

@@ -2,16 +2,12 @@
 
 import asyncio
 import json
-import socket
 from base64 import b64decode
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import redis
-import uvicorn
-from fastapi import FastAPI
-from svix.api import SvixAsync, SvixOptions
+from svix.api import SvixAsync
 from svix.api.operational_webhook_endpoint import OperationalWebhookEndpointListOptions
 from svix.models import (
     OperationalWebhookEndpointHeadersIn,
@@ -39,20 +35,6 @@ OPERATIONS = {
     "get-secret": ("get", f"{PATH}/{{endpoint_id}}/secret"),
     "rotate-secret": ("post", f"{PATH}/{{endpoint_id}}/secret/rotate"),
 }
-
-
-@pytest.fixture
-async def svix(app: FastAPI, token: str) -> AsyncIterator[SvixAsync]:
-    """The official client, of a server that this event loop runs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        client = SvixAsync(token, SvixOptions(server_url=f"http://127.0.0.1:{listener.getsockname()[1]}"))
-        yield client
-        # The package has no way to close its connections.
-        await client._httpx_client.aclose()
-        server.should_exit = True
-        await serving
 
 
 async def create(client: httpx.AsyncClient, **fields: object) -> Json:
