@@ -1,0 +1,1 @@
+"""Metric: numbers about the whole installation, for whoever operates it. They name no organization."""
