@@ -1,12 +1,15 @@
 """Tokens: whom they stand for, and which are refused."""
 
 import base64
+import hmac
 import json
+import string
 import time
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app import ids, tokens
 from app.errors import AuthenticationFailed
@@ -74,7 +77,66 @@ def with_other_claims(token: str) -> str:
     return f"{head}.{signed(sub=ids.new_id('org')).split('.')[1]}.{signature}"
 
 
+def raw(payload: str | bytes, secret: str = SECRET, algorithm: str = "HS256", **head: Any) -> str:
+    """A token of any payload, well signed, with more in its head."""
+    payload = payload if isinstance(payload, bytes) else payload.encode()
+    return jwt.api_jws.encode(payload, secret, algorithm=algorithm, headers=head or None)
+
+
+def by_hand(head: dict[str, Any], key: str) -> str:
+    """A token with this head, signed with SHA-256 whatever it says."""
+    encoded = base64.urlsafe_b64encode(json.dumps({"typ": "JWT"} | head).encode()).rstrip(b"=").decode()
+    signing = f"{encoded}.{signed().split('.')[1]}"
+    signature = hmac.digest(key.encode(), signing.encode(), "sha256")
+    return f"{signing}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def respelled(token: str) -> str:
+    """The same token with another last character, whose first bits are the same: lenient decoders do not see it."""
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    return token[:-1] + alphabet[alphabet.index(token[-1]) ^ 1]
+
+
+THEIR_KEY = "a key of somebody else, who would like it to be taken for ours: 64 bytes"
+THEIR_JWK = {"kty": "oct", "k": base64.urlsafe_b64encode(THEIR_KEY.encode()).decode()}
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+ONE_CLAIM_TWICE = json.dumps(claims()).replace("{", f'{{"sub": "{ids.new_id("org")}", ', 1)
+
 BAD_TOKENS = {
+    "signed with RSA": jwt.encode(claims(), RSA, algorithm="RS256"),
+    **{
+        f"{name} in its head": by_hand({"alg": name}, SECRET)
+        for name in ("none", "None", "hs256", "HS512", "RS256", "ES256", "")
+    },
+    "an empty key": by_hand({"alg": "HS256", "kid": "../../../../dev/null"}, ""),
+    "a key that its head names": raw(json.dumps(claims()), THEIR_KEY, kid="1' UNION SELECT 'key"),
+    "a key that its head brings": raw(json.dumps(claims()), THEIR_KEY, jwk=THEIR_JWK),
+    "a key that its head links": raw(json.dumps(claims()), THEIR_KEY, jku="http://127.0.0.1:1/keys"),
+    "a head that asks for more": raw(json.dumps(claims()), crit=["exp2"], exp2=1),
+    "a token in a token": raw(signed(), cty="JWT"),
+    "a claim that is given twice": raw(ONE_CLAIM_TWICE),
+    "claims that are a list": raw(json.dumps([claims()])),
+    "claims that are null": raw("null"),
+    "claims that are no JSON": raw("{"),
+    "claims that are not UTF-8": raw(b'{"sub": "\xff"}'),
+    "claims that nest deep": raw('{"a":' * 5000 + "1" + "}" * 5000),
+    "another spelling of its signature": respelled(signed()),
+    "padding": signed() + "=",
+    "a space in its signature": signed()[:-3] + " " + signed()[-3:],
+    "something after its signature": signed() + "!",
+    "a fourth part": signed() + ".e30",
+    "a line break": signed() + "\n",
+    "its first half": signed()[: len(signed()) // 2],
+    "no claims": signed().split(".")[0] + "..",
+    "a lookalike of a letter": "е" + signed()[1:],
+    "digits of another script": signed().replace("1", "\u0661").replace("J", "\uff2a"),
+    "a megabyte": raw(json.dumps(claims(feature_flags=["x" * 1_000_000]))),
+    "a megabyte of dots": "." * 1_000_000,
+    "scopes that are a text": signed(scopes="read"),
+    "scopes that are no texts": signed(scopes=[1]),
+    "a session that is no text": signed(sub=APPLICATION, org=ORGANIZATION, session=5),
+    "an API token that is short": "sk_abc",
+    "an API token in capitals": "SK_" + "a" * 43,
     "another secret": signed(SECRET + "!"),
     "another algorithm": signed(algorithm="HS512"),
     "no signature": unsigned(),
@@ -84,9 +146,20 @@ BAD_TOKENS = {
     "no issuer": signed(iss=None),
     "no expiry": signed(exp=None),
     "an expiry that is no number": signed(exp="soon"),
+    "an expiry that is a number's text": signed(exp=str(int(time.time()) + 60)),
+    "an expiry that is true": signed(exp=True),
+    "an expiry that is a list": signed(exp=[int(time.time()) + 60]),
+    "an expiry that is not a number": signed(exp=float("nan")),
+    "an endless expiry": signed(exp=float("inf")),
+    "an expiry beyond floats": signed(exp=10**400),
+    "an expiry of many digits": raw(json.dumps(claims(exp="@")).replace('"@"', "9" * 5000)),
+    "an expiry before time": signed(exp=-1),
     "expired": signed(exp=int(time.time()) - 3600),
     "expired a moment ago": signed(exp=int(time.time()) - 2),
     "not valid yet": signed(nbf=int(time.time()) + 3600),
+    "valid from no time": signed(nbf="now"),
+    "issued in the future": signed(iat=int(time.time()) + 3600),
+    "issued at no time": signed(iat={}),
     "no subject": signed(sub=None),
     "a subject that is no id": signed(sub="acme"),
     "a subject of another kind": signed(sub=ids.new_id("ep")),
@@ -107,6 +180,42 @@ def test_a_bad_token_is_refused_each_time(verifier: TokenVerifier, token: str) -
     for _ in range(2):
         with pytest.raises(AuthenticationFailed, match="Invalid token"):
             verifier.verify(token)
+
+
+def test_why_a_token_is_bad_is_said_of_expired_ones_only(verifier: TokenVerifier) -> None:
+    said = set()
+    for name, token in BAD_TOKENS.items():
+        if "expired" in name or name == "an expiry before time":
+            continue
+        with pytest.raises(AuthenticationFailed) as refused:
+            verifier.verify(token)
+        said.add(refused.value.detail)
+    assert said == {"Invalid token"}
+
+
+def test_a_bad_token_costs_little_whatever_it_is_made_of(verifier: TokenVerifier) -> None:
+    slowest = 0.0
+    for token in BAD_TOKENS.values():
+        begun = time.process_time()
+        with pytest.raises(AuthenticationFailed):
+            verifier.verify(token)
+        slowest = max(slowest, time.process_time() - begun)
+    assert slowest < 0.05
+
+
+def test_what_the_head_says_beside_the_algorithm_changes_nothing(verifier: TokenVerifier) -> None:
+    token = raw(json.dumps(claims()), kid="1", jku="http://127.0.0.1:1/keys", jwk=THEIR_JWK)
+    assert verifier.verify(token).organization_id == ORGANIZATION
+
+
+def test_every_bit_of_a_signature_counts(verifier: TokenVerifier) -> None:
+    head, _, signature = signed().rpartition(".")
+    good = base64.urlsafe_b64decode(signature + "=")
+    for bit in range(len(good) * 8):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(AuthenticationFailed):
+            verifier.verify(f"{head}.{base64.urlsafe_b64encode(bad).rstrip(b'=').decode()}")
 
 
 def test_a_token_that_was_good_is_refused_once_it_expires(verifier: TokenVerifier) -> None:

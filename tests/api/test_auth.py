@@ -130,9 +130,8 @@ async def test_the_older_name_of_portal_access_is_served(client: httpx.AsyncClie
     assert claims_of(settings, out["token"])["sub"] == application["id"]
 
 
-async def test_logging_out_needs_a_token_and_answers_nothing(
-    client: httpx.AsyncClient, anonymous: httpx.AsyncClient
-) -> None:
-    answer = await client.post("/auth/logout")
-    assert (answer.status_code, answer.content) == (204, b"")
+async def test_only_a_portal_can_log_out(client: httpx.AsyncClient, anonymous: httpx.AsyncClient) -> None:
+    refused = await client.post("/auth/logout")
+    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient access")
+    assert (await client.get("/auth/whoami")).status_code == 200
     assert (await anonymous.post("/auth/logout")).status_code == 401

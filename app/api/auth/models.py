@@ -1,11 +1,26 @@
 """Portal access on the wire."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.api.application.models import ApplicationIn
-from app.api.fields import Dto, EventTypeName
+from app.api.fields import Dto, EventTypeName, Flag, whole
+
+SessionId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9@_-]+$")]
+_LONGEST_GRACE = 3 * 86400
+
+
+class AppPortalCapability(StrEnum):
+    """What a portal's token may do (app/scopes.py)."""
+
+    VIEW_BASE = "ViewBase"
+    VIEW_ENDPOINT_SECRET = "ViewEndpointSecret"  # noqa: S105 - a name of the API
+    MANAGE_ENDPOINT_SECRET = "ManageEndpointSecret"  # noqa: S105 - likewise
+    MANAGE_TRANSFORMATIONS = "ManageTransformations"
+    CREATE_ATTEMPTS = "CreateAttempts"
+    MANAGE_ENDPOINT = "ManageEndpoint"
 
 
 class AppPortalAccessIn(Dto):
@@ -14,15 +29,47 @@ class AppPortalAccessIn(Dto):
     feature_flags: Annotated[list[EventTypeName], Field(max_length=100)] = Field(
         default_factory=list,
         description="Unlocks the event types that have one of these flags.",
-        json_schema_extra={"uniqueItems": True},
     )
     application: ApplicationIn | None = Field(
         default=None, description="Created if there is no application of the uid in the path; its uid must be the same."
     )
+    capabilities: Annotated[list[AppPortalCapability], Field(min_length=1, max_length=20)] | None = Field(
+        default=None,
+        description="What the token may do; everything that a portal may if it is left out.",
+    )
+    read_only: Flag | None = Field(default=None, description="The same as the capability `ViewBase` alone.")
+    expiry: Annotated[int, Field(strict=True, ge=3600, le=28 * 86400), whole] | None = Field(
+        default=None, description="For how many seconds the token is good; 28 days if it is left out."
+    )
+    session_id: SessionId | None = Field(
+        default=None, description="A name for this session, by which it can be expired apart from others."
+    )
 
 
 class AppPortalAccessOut(Dto):
-    """A link that logs its bearer in, and the token that is in it; both are good for 28 days."""
+    """A link that logs its bearer in, and the token that is in it."""
 
-    url: str
-    token: str
+    url: str = Field(repr=False)
+    token: str = Field(repr=False)
+
+
+class ApplicationTokenExpireIn(Dto):
+    """Which tokens of an application end when."""
+
+    expiry: Annotated[int, Field(strict=True, ge=0, le=_LONGEST_GRACE), whole] | None = Field(
+        default=None, description="In how many seconds they end; now if it is left out."
+    )
+    session_ids: Annotated[list[SessionId], Field(max_length=1000)] = Field(
+        default_factory=list, description="Only the tokens of these sessions; all if there are none."
+    )
+
+
+class WhoamiOut(Dto):
+    """Whom a token stands for."""
+
+    env_id: str
+    app_id: str | None = None
+    permission_source: Literal["SvixJwt", "RegionalAuthToken"] = Field(
+        description="What kind of token it is: a JWT, or an API token."
+    )
+    session_id: str | None = None

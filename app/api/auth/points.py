@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from app.api.auth.models import AppPortalAccessIn, AppPortalAccessOut
+from app.api.auth.models import ApplicationTokenExpireIn, AppPortalAccessIn, AppPortalAccessOut, WhoamiOut
 from app.api.auth.service import AuthService
 from app.api.deps import ApplicationRef, OrganizationDep, PrincipalDep, SessionDep, SettingsDep
+from app.api.strict import StrictRoute
 
-router = APIRouter(prefix="/auth", tags=["Authentication"])
+router = APIRouter(prefix="/auth", tags=["Authentication"], route_class=StrictRoute)
 
 
 def _service(session: SessionDep, settings: SettingsDep) -> AuthService:
@@ -35,5 +36,25 @@ async def dashboard_access(
 
 
 @router.post("/logout", status_code=204, operation_id="v1.authentication.logout")
-async def logout(caller: PrincipalDep) -> None:
-    """End a portal session: the caller forgets its token, which stays good until it expires."""
+async def logout(caller: PrincipalDep, auth: AuthDep) -> None:
+    """End a portal session: its token is refused everywhere within seconds."""
+    await auth.log_out(caller)
+
+
+@router.post("/app/{app_id}/expire-all", status_code=204, operation_id="v1.authentication.expire-all")
+async def expire_all(
+    caller: OrganizationDep, reference: ApplicationRef, body: ApplicationTokenExpireIn, auth: AuthDep
+) -> None:
+    """End all portal tokens that an application has so far, or those of some sessions, now or in up to three days."""
+    await auth.expire_all(caller.organization_id, reference, body)
+
+
+@router.get("/whoami", operation_id="v1.authentication.whoami", response_model_exclude_none=True)
+async def whoami(caller: PrincipalDep) -> WhoamiOut:
+    """Find out whom the token stands for."""
+    return WhoamiOut(
+        env_id=caller.organization_id,
+        app_id=caller.application_id,
+        permission_source="SvixJwt" if caller.kind == "jwt" else "RegionalAuthToken",
+        session_id=caller.session_id,
+    )

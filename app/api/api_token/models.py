@@ -1,0 +1,66 @@
+"""API tokens on the wire, as in the Svix API."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.api.fields import Dto, Name, Timestamp, whole
+
+Scopes = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=256)]],
+    Field(
+        min_length=1,
+        max_length=100,
+        description="What it may do: `read`, `publish`, an operation of this document, or a prefix of some with `.*`.",
+    ),
+]
+
+
+class ApiTokenIn(Dto):
+    """A new token."""
+
+    name: Name
+    scopes: Scopes | None = Field(default=None, description="Everything if it is left out.")
+
+
+class ApiTokenUpdate(Dto):
+    """A token's new name."""
+
+    name: Name
+
+
+class ApiTokenPatch(Dto):
+    """What is to be changed of a token."""
+
+    name: Name | None = None
+    scopes: Scopes | None = None
+
+
+class ApiTokenExpireIn(Dto):
+    """When a token ends."""
+
+    expiry: Annotated[int, Field(strict=True, ge=0, le=259_200), whole] = Field(
+        default=0, description="In how many seconds it ends, unless it ends before."
+    )
+
+
+class ApiTokenCensoredOut(Dto):
+    """A token, of which only the last characters are known."""
+
+    id: str
+    censored_token: str
+    name: str | None
+    scopes: list[str] | None = None
+    created_at: Timestamp
+    expires_at: Timestamp | None = None
+
+
+class ApiTokenOut(Dto):
+    """A token, shown once: only its hash is kept."""
+
+    id: str
+    token: str = Field(repr=False)
+    name: str | None
+    scopes: list[str] | None = None
+    created_at: Timestamp
+    expires_at: Timestamp | None = None

@@ -1,0 +1,1 @@
+"""API token: a random text that stands for its organization; and the JWTs that were revoked."""

@@ -1,0 +1,1 @@
+"""Audit log: who changed what. Written by the transaction that makes the change, and never changed afterwards."""

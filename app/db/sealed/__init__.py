@@ -1,0 +1,1 @@
+"""Sealed columns: what is kept encrypted under the main secret, in whichever table."""

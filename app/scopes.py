@@ -1,0 +1,78 @@
+"""Scopes: what a token may do. Each names operations, as the OpenAPI document calls them.
+
+`read` is every operation that only reads, but for those that show a secret; `publish` is publishing messages;
+`v1.endpoint.get` is that one operation, `v1.endpoint.*` all whose names begin so.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Final
+
+READ: Final = "read"
+PUBLISH: Final = "publish"
+PUBLISHING: Final = "v1.message.create"
+_READING_METHODS: Final = frozenset({"GET", "HEAD"})
+# What is read from these lets its reader sign as the organization does.
+_SHOWS_SECRET: Final = re.compile(r"\.get-secret$")
+
+# What the Svix API calls capabilities of a portal's token.
+CAPABILITIES: Final[dict[str, tuple[str, ...]]] = {
+    "ViewBase": (READ,),
+    "ViewEndpointSecret": ("v1.endpoint.get-secret",),
+    "ManageEndpointSecret": ("v1.endpoint.get-secret", "v1.endpoint.rotate-secret"),
+    "ManageTransformations": ("v1.endpoint.transformation.*",),
+    "CreateAttempts": (
+        "v1.message-attempt.resend",
+        "v1.endpoint.recover",
+        "v1.endpoint.replay-missing",
+        "v1.endpoint.send-example",
+    ),
+    "ManageEndpoint": ("v1.endpoint.*",),
+}
+# What every portal may do with its own token.
+_PORTAL: Final = ("v1.authentication.logout", "v1.authentication.whoami")
+
+
+def allows(scopes: Iterable[str], operation: str, method: str) -> bool:
+    """Whether a token with these scopes may call an operation."""
+    return any(_covers(scope, operation, method) for scope in scopes)
+
+
+def _covers(scope: str, operation: str, method: str) -> bool:
+    if scope == READ:
+        return method in _READING_METHODS and not _SHOWS_SECRET.search(operation)
+    if scope == PUBLISH:
+        return operation == PUBLISHING
+    return operation == scope or (scope.endswith(".*") and operation.startswith(scope[:-1]))
+
+
+def unknown(scopes: Iterable[str], operations: Collection[str]) -> list[str]:
+    """Those of the scopes that name nothing that there is."""
+
+    def names_something(scope: str) -> bool:
+        return scope in {READ, PUBLISH} or any(_covers(scope, operation, "POST") for operation in operations)
+
+    return [scope for scope in scopes if not names_something(scope)]
+
+
+def exceeding(scopes: Iterable[str] | None, own: Iterable[str] | None) -> bool:
+    """Whether a token with some scopes could do what one with `own` cannot. None stands for everything."""
+    if own is None:
+        return False
+    if scopes is None:
+        return True
+    held = frozenset(own)
+    return any(
+        not (scope in held or (scope == PUBLISH and allows(held, PUBLISHING, "POST")) or _within(scope, held))
+        for scope in scopes
+    )
+
+
+def _within(scope: str, held: Iterable[str]) -> bool:
+    """Whether a scope that names operations names none beyond those of the prefixes that are held."""
+    return any(other.endswith(".*") and scope.startswith(other[:-1]) for other in held)
+
+
+def of_portal(capabilities: Iterable[str]) -> list[str]:
+    """The scopes of a portal's token that has these capabilities."""
+    return sorted({*_PORTAL, *(scope for capability in capabilities for scope in CAPABILITIES[capability])})
