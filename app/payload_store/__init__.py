@@ -1,0 +1,1 @@
+"""Payload store: where large payloads are kept instead of in Postgres, if one is configured."""
