@@ -1,13 +1,13 @@
 """Logging: one line per event on stderr, for people or as JSON; every line carries the correlation id.
 
-Secrets are removed from the finished line, whatever part of it they came in: signing secrets, API tokens, and the
-passwords in server addresses.
+Secrets are removed from the finished line, whatever part of it they came in: signing secrets, API tokens, private keys,
+and the passwords in server addresses. What has no form of its own, such as a payload or a custom header's value, is not
+put into lines: exceptions are written without variables and without the values that they quote (app/tracebacks.py).
 """
 
 import logging
 import re
 import sys
-import traceback
 from contextvars import ContextVar
 from datetime import UTC
 from typing import TYPE_CHECKING, Final, TextIO
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 import orjson
 from loguru import logger
 
+from app import tracebacks
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,8 +26,13 @@ correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
 # No word boundary before most of them: in a JSON line the `n` of an escaped line break may stand there.
 _SECRET: Final = re.compile(
-    r"(whsec_|whsk_|[Bb]earer\s+|(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))sk_)[\w.~+/=-]+|()eyJ[\w-]+\.[\w-]+\.[\w-]+"
+    r"(whsec_|whsk_|[Bb]earer\s+|Basic\s+|(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))sk_)[\w.~+/=%-]+"
+    r"|(-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----)[^-]*"
 )
+# What begins like a token is read once, whether or not it is one: a caller may send nothing but beginnings.
+_TOKEN: Final = re.compile(r"eyJ[\w-]++(\.[\w-]++\.[\w-]+)?")
+# What an error of Postgres adds to what it says: the row, the key, the text that it did not like.
+_QUOTED: Final = re.compile(r"\n(?:DETAIL|CONTEXT|HINT|QUERY):.*|\n\[(?:SQL|parameters): .*", re.DOTALL)
 _PASSWORD: Final = re.compile(r"(://[^\s:/@]*:)[^\s/@]+(?=@)")
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160))} | {0x2028: " ", 0x2029: " "}
 
@@ -39,6 +45,8 @@ _LIBRARIES: Final = {
     # Two lines for each doorbell, of which there may be ten a second.
     "celery.worker.strategy": logging.WARNING,
     "celery.app.trace": logging.WARNING,
+    # A line for each chore, of which there is one a minute.
+    "celery.beat": logging.WARNING,
     "celery.redirected": logging.INFO,
     "sqlalchemy": logging.WARNING,
     "asyncio": logging.WARNING,
@@ -48,7 +56,8 @@ _LIBRARIES: Final = {
 
 def redact(text: str) -> str:
     """The text without secrets: each is replaced by `***`, its kind stays readable."""
-    return _PASSWORD.sub(r"\1***", _SECRET.sub(r"\1***", text))
+    text = _TOKEN.sub(lambda found: "***" if found[1] else found[0], text)
+    return _PASSWORD.sub(r"\1***", _SECRET.sub(r"\1\2***", text))
 
 
 def configure(settings: Settings, process: str = "api", stream: TextIO | None = None) -> None:
@@ -58,7 +67,7 @@ def configure(settings: Settings, process: str = "api", stream: TextIO | None = 
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not terminal)
 
     def write(message: "Message") -> None:
-        out.write(redact(_json_line(message.record) if as_json else str(message)))
+        out.write(redact(_json_line(message.record) if as_json else str(message) + _exception(message.record)))
         out.flush()
 
     logger.remove()
@@ -111,11 +120,20 @@ def _add_correlation_id(record: "Record") -> None:
 
 def _text_format(record: "Record") -> str:
     # A line break or an escape sequence in a message would let a caller of the API forge lines.
-    record["message"] = redact(record["message"]).translate(_CONTROL)
+    record["message"] = redact(_QUOTED.sub("", record["message"])).translate(_CONTROL)
     fields = (name for name, value in record["extra"].items() if name != "process" and value != "")
     tail = "".join(f" <dim>{name}={{extra[{name}]!r}}</dim>" for name in fields)
     head = "<green>{time:YYYY-MM-DD HH:mm:ss.SSS}</green> <level>{level: <7}</level> <cyan>{extra[process]}</cyan> "
-    return f"{head}{{message}}{tail}\n{{exception}}"
+    return f"{head}{{message}}{tail}\n"
+
+
+def _exception(record: "Record") -> str:
+    """The lines of the exception, if the record has one, for people."""
+    error = record["exception"] and record["exception"].value
+    if error is None:
+        return ""
+    lines = tracebacks.formatted(error).splitlines()
+    return "".join(f"{line.translate(_CONTROL)}\n" for line in lines)
 
 
 def _json_line(record: "Record") -> str:
@@ -123,9 +141,9 @@ def _json_line(record: "Record") -> str:
         **record["extra"],
         "time": record["time"].astimezone(UTC).isoformat(timespec="milliseconds"),
         "level": record["level"].name.lower(),
-        "message": record["message"],
+        "message": _QUOTED.sub("", record["message"]),
         "logger": record["name"],
     }
     if (error := record["exception"]) is not None and error.value is not None:
-        line["exception"] = "".join(traceback.format_exception(error.value))
+        line["exception"] = tracebacks.formatted(error.value)
     return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE).decode()

@@ -3,7 +3,9 @@
 import ipaddress
 import socket
 import sys
-from typing import Final
+from typing import Any, Final
+
+import pycares
 
 # Where something tried to connect to, since this was last cleared.
 attempts: Final[list[str]] = []
@@ -14,6 +16,17 @@ _LOCAL_NAMES: Final = frozenset({"", "localhost", "ip6-localhost", "ip6-loopback
 def guard() -> None:
     """Refuse, from now on and in this process, what leaves the machine. A hook cannot be taken away again."""
     sys.addaudithook(_refuse)
+    _ask_no_name_server()
+
+
+def _ask_no_name_server() -> None:
+    """c-ares has sockets of its own, which the hook does not see: those who name no server ask a closed port."""
+    make = pycares.Channel.__init__
+
+    def make_for_loopback(channel: pycares.Channel, **options: Any) -> None:
+        make(channel, **{**options, "servers": options.get("servers") or ["127.0.0.1:1"]})
+
+    pycares.Channel.__init__ = make_for_loopback  # type: ignore[method-assign, assignment]
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:

@@ -5,9 +5,14 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from time import process_time
 
+import asyncpg
 import pytest
+from fastapi.exceptions import RequestValidationError
 from loguru import logger
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import IntegrityError
 
 from app.logs import configure, correlation_id, redact
 from app.settings import Settings
@@ -108,6 +113,8 @@ SECRETS = {
     "ed25519 key": "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==",
     "provider key": "sk_live_51HqLyjWDarjtT1zdp7dcAbCdEf",
     "token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvcmdfMSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ",
+    "percent-encoded secret": "whsec_MfKQ9r8GKYqrTwjUPD8I%2FLPZIo2LaLaSw%3D",
+    "password of a request": "Basic dXNlcjpodW50ZXIyIQ==",
 }
 
 
@@ -161,3 +168,126 @@ def test_a_message_cannot_forge_a_line_or_move_the_cursor() -> None:
     logger.bind(path="/x\ny").info("bound")
     assert len(stream.getvalue().splitlines()) == 2
     assert "\x1b" not in stream.getvalue()
+
+
+def test_a_private_key_is_not_written() -> None:
+    body = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"
+    for name in ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY"):
+        pem = f"-----BEGIN {name}-----\n{body}\n-----END {name}-----"
+        assert redact(f"a {pem} b") == f"a -----BEGIN {name}-----***-----END {name}----- b"
+    certificate = f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----"
+    assert redact(certificate) == certificate
+
+
+HOSTILE = {
+    "beginnings of tokens": "eyJ" * 21_000,
+    "halves of tokens": "eyJa.b" * 10_000,
+    "runs after a token's dot": "eyJa." + "b" * 60_000,
+    "bearers": "bearer " * 9_000,
+    "a bearer of spaces": "bearer" + " " * 60_000,
+    "passwords without an end": "://a:" * 12_000,
+    "a long password": "://a:" + "b" * 60_000,
+    "keys": "sk_" * 20_000,
+    "beginnings of private keys": "-----BEGIN " * 6_000,
+    "a private key of dashes": "-----BEGIN PRIVATE KEY-----" + "-" * 60_000,
+    "line breaks": "\nDETAIL" * 9_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_line_that_a_caller_made_long_takes_no_time(text: str) -> None:
+    """A path of 64 KB is logged. What a beginning of a token cost that was looked at again for each was 17 seconds."""
+    stream = io.StringIO()
+    configure(settings(log_format="default"), stream=stream)
+    started = process_time()
+    logger.bind(path=text).info("{}", text)
+    assert process_time() - started < 0.5
+
+
+def of_postgres() -> asyncpg.PostgresError:
+    """As the driver makes it: the row is in its details, a value in its text."""
+    return asyncpg.PostgresError.new(
+        {
+            "C": "23514",
+            "M": 'new row for relation "messages" violates check constraint "messages_check"',
+            "D": "Failing row contains (msg_1, canary).",
+            "n": "messages_check",
+            "t": "messages",
+        }
+    )
+
+
+CANARY = "canary"
+
+
+class Body(BaseModel):
+    secret: int
+
+
+def of_validation() -> Exception:
+    try:
+        Body.model_validate({"secret": CANARY})
+    except ValidationError as error:
+        return error
+    raise AssertionError
+
+
+QUOTING: dict[str, tuple[Exception, str]] = {
+    "a row": (of_postgres(), 'constraint "messages_check" (SQLSTATE 23514, table messages, constraint messages_check)'),
+    "a value": (
+        asyncpg.PostgresError.new({"C": "22P02", "M": 'invalid input syntax for type integer: "canary"'}),
+        "InvalidTextRepresentationError: (SQLSTATE 22P02)",
+    ),
+    "an argument": (asyncpg.DataError("invalid input for query argument $1: 'canary'"), "DataError: (SQLSTATE 22000)"),
+    "a statement": (
+        IntegrityError("INSERT INTO t VALUES ($1)", ("canary",), of_postgres()),
+        "sqlalchemy.exc.IntegrityError",
+    ),
+    "input": (of_validation(), "ValidationError: int_parsing"),
+    "a request": (RequestValidationError([{"type": "missing", "input": "canary"}]), "RequestValidationError: missing"),
+}
+
+
+@pytest.mark.parametrize(("error", "said"), QUOTING.values(), ids=QUOTING.keys())
+@pytest.mark.parametrize("log_format", ["json", "default"])
+def test_errors_that_quote_what_they_were_given_do_not_do_so_in_the_log(
+    error: Exception, said: str, log_format: str
+) -> None:
+    stream = io.StringIO()
+    configure(settings(log_format=log_format), stream=stream)
+    try:
+        try:
+            raise error
+        except Exception as caught:
+            raise RuntimeError("it was for this") from caught
+    except RuntimeError:
+        logger.exception("boom")
+    try:
+        raise ExceptionGroup("several", [error, OSError("disk")])
+    except ExceptionGroup:
+        logger.exception("boom")
+    written = stream.getvalue()
+    assert "canary" not in written
+    assert written.replace('\\"', '"').count(said) == 2
+    for expected in ("RuntimeError: it was for this", "OSError: disk", "direct cause", "test_logs.py"):
+        assert expected in written
+
+
+def test_an_error_of_postgres_in_a_message_leaves_its_details_behind() -> None:
+    for log_format in ("json", "default"):
+        stream = io.StringIO()
+        configure(settings(log_format=log_format), stream=stream)
+        logger.warning("waiting for the database: {}", of_postgres())
+        assert "canary" not in stream.getvalue()
+        assert "violates check constraint" in stream.getvalue()
+
+
+def test_an_exception_cannot_move_the_cursor_of_whoever_reads_it() -> None:
+    stream = io.StringIO()
+    configure(settings(log_format="default"), stream=stream)
+    try:
+        raise ValueError("\x1b[2J\x07" + "x" * 5000)
+    except ValueError:
+        logger.exception("boom")
+    assert "\x1b" not in stream.getvalue()
+    assert len(stream.getvalue()) < 3000

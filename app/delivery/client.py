@@ -95,10 +95,11 @@ class DeliveryClient:
             return Unreachable("timeout", "There was no connection to the receiver in time.", _since(started))
         except DialFailed as failure:
             return Unreachable(failure.reason, failure.detail, _since(started))
+        # How long these took would tell whether a name server of ours knows the name.
         except ResolutionFailed as failure:
-            return Unreachable("dns", str(failure), _since(started))
+            return Unreachable("dns", str(failure), 0)
         except BlockedAddress as failure:
-            return Blocked("address", str(failure), _since(started))
+            return Blocked("address", str(failure), 0)
 
     async def _dial(self, target: Target, deadline: float) -> Connection:
         """Connect on the place that was reserved, and give the place up if that fails in any way."""

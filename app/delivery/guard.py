@@ -4,69 +4,60 @@ There is no check of names: whatever a name is called, and however often its rec
 that is about to be connected to.
 """
 
-import asyncio
-import socket
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from app.delivery.addresses import Address, Network, is_permitted
-
-AddressInfo = tuple[int, int, int, str, tuple[str | int | bytes, ...]]
-"""One row of `socket.getaddrinfo`."""
-Resolver = Callable[[str, int], Awaitable[Sequence[AddressInfo]]]
+from app.delivery.own import is_own
+from app.delivery.resolver import AddressInfo, Resolver, SystemResolver
 
 CACHE_SECONDS: Final = 5.0
 """How long vetted answers are used again. Short, because a record's own time to live is not known here."""
+FAILURE_SECONDS: Final = 2.0
+"""How long a name is not asked for again that had no permitted address: less than the first retry waits."""
 CACHE_SIZE: Final = 4096
 MOST_ADDRESSES: Final = 64
 """Answers of one name that are looked at; a name with more is refused rather than vetted in part."""
-_THREADS: Final = 64
+PUBLISHED_PORTS: Final = frozenset({80, 443})
+"""Ports at which this machine's own public addresses may be delivered to: what it shows to the world in any case."""
+
+# One text for all reasons: if names that exist inside gave another than names that do not, an endpoint could find out
+# which do.
+NOWHERE: Final = (
+    "The URL's host does not lead to a public address, so nothing was sent: check its name and its DNS records. "
+    "The operator can allow networks that are not public with POSTRIDER_WHITELIST_SUBNETS."
+)
 
 
-class BlockedAddress(Exception):
-    """The name or literal leads to an address that is neither public nor allowed. The text tells no address."""
-
-
-class ResolutionFailed(Exception):
-    """The name has no address now. The text is for the endpoint's owner."""
-
-
-class SystemResolver:
-    """`socket.getaddrinfo` in threads of its own, so that names that never answer cannot use up anyone else's.
-
-    Attempts at the same name share one look-up, which goes on when an attempt's time is over: threads cannot be
-    interrupted, and without sharing one dead name would soon hold all of them.
-    """
+class NowhereToSend(Exception):
+    """No address may be dialled. The text is for the endpoint's owner, and the same whatever the cause."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="resolve")
-        self._running: dict[tuple[str, int], asyncio.Future[Sequence[AddressInfo]]] = {}
-
-    async def __call__(self, host: str, port: int) -> Sequence[AddressInfo]:
-        key = (host, port)
-        running = self._running.get(key)
-        if running is None:
-            running = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
-            self._running[key] = running
-            running.add_done_callback(lambda done: self._forget(key, done))
-        return await asyncio.shield(running)
-
-    def close(self) -> None:
-        """Ends the idle threads, and the others as soon as their look-ups end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _forget(self, key: tuple[str, int], done: asyncio.Future[Sequence[AddressInfo]]) -> None:
-        del self._running[key]
-        if not done.cancelled():
-            done.exception()  # whoever waited has seen it; when nobody waits any more it is not worth a warning
+        super().__init__(NOWHERE)
 
 
-def _look_up(host: str, port: int) -> Sequence[AddressInfo]:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+class BlockedAddress(NowhereToSend):
+    """The name or literal leads to an address that is neither public nor allowed."""
+
+
+class ResolutionFailed(NowhereToSend):
+    """The name has no address now, as far as its name servers say."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Vetted:
+    """What came of a look-up."""
+
+    until: float
+    addresses: list[Address]
+    """Empty if none may be dialled."""
+    is_own: bool
+    """Whether one of them is this machine's, and public."""
+    failure: type[NowhereToSend] | None = None
 
 
 class Guard:
@@ -78,11 +69,14 @@ class Guard:
         resolver: Resolver | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        own: Callable[[Address], bool] = is_own,
     ) -> None:
+        """`own` says whether an address is this machine's."""
         self._allowed = tuple(allowed)
         self._resolver: Resolver = resolver or SystemResolver()
         self._clock = clock
-        self._vetted: OrderedDict[str, tuple[float, list[Address]]] = OrderedDict()
+        self._own = own
+        self._vetted: OrderedDict[str, _Vetted] = OrderedDict()
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """The addresses of a name or literal, in the resolver's order, each vetted.
@@ -92,40 +86,44 @@ class Guard:
         """
         literal = _literal(host)
         if literal is not None:
-            return self._vet([literal])
-        known = self._vetted.get(host)
-        if known is not None and self._clock() < known[0]:
-            return known[1]
-        addresses = self._vet(await self._look_up(host, port))
-        self._vetted[host] = (self._clock() + CACHE_SECONDS, addresses)
-        self._vetted.move_to_end(host)
-        if len(self._vetted) > CACHE_SIZE:
-            self._vetted.popitem(last=False)
-        return addresses
+            vetted = self._vet([literal])
+        else:
+            known = self._vetted.get(host)
+            vetted = known if known is not None and self._clock() < known.until else await self._ask(host, port)
+        if vetted.failure is not None:
+            raise vetted.failure
+        if vetted.is_own and port not in PUBLISHED_PORTS:
+            raise BlockedAddress
+        return vetted.addresses
 
     def close(self) -> None:
-        """Ends the look-ups' threads."""
+        """Gives up the look-ups under way."""
         if isinstance(self._resolver, SystemResolver):
             self._resolver.close()
 
-    async def _look_up(self, host: str, port: int) -> list[Address]:
+    async def _ask(self, host: str, port: int) -> _Vetted:
         try:
             answers = await self._resolver(host, port)
-        except (OSError, UnicodeError):
-            # UnicodeError: the standard library encodes names with its own IDNA codec, which raises it for odd labels.
-            raise ResolutionFailed("The endpoint's host name does not resolve: check its DNS records.") from None
-        addresses = list(dict.fromkeys(_address(answer) for answer in answers))
-        if not addresses:
-            raise ResolutionFailed("The endpoint's host name has no address: check its DNS records.")
-        return addresses
+        except (OSError, UnicodeError):  # UnicodeError: of resolvers that encode odd names themselves.
+            answers = ()
+        vetted = self._vet(list(dict.fromkeys(_address(answer) for answer in answers)))
+        self._vetted[host] = vetted
+        self._vetted.move_to_end(host)
+        if len(self._vetted) > CACHE_SIZE:
+            self._vetted.popitem(last=False)
+        return vetted
 
-    def _vet(self, addresses: list[Address]) -> list[Address]:
+    def _vet(self, addresses: list[Address]) -> _Vetted:
+        now = self._clock()
+        if not addresses:
+            return _Vetted(now + FAILURE_SECONDS, [], False, ResolutionFailed)
         if len(addresses) > MOST_ADDRESSES or not all(is_permitted(one, self._allowed) for one in addresses):
-            raise BlockedAddress(
-                "The endpoint's host does not lead to a public address, so nothing was sent. The operator can allow "
-                "networks that are not public with POSTRIDER_WHITELIST_SUBNETS."
-            )
-        return addresses
+            return _Vetted(now + FAILURE_SECONDS, [], False, BlockedAddress)
+        return _Vetted(now + CACHE_SECONDS, addresses, any(self._is_own(one) for one in addresses))
+
+    def _is_own(self, address: Address) -> bool:
+        allowed = any(address in network for network in self._allowed)
+        return not allowed and any(self._own(one) for one in _faces(address))
 
 
 def _literal(host: str) -> Address | None:
@@ -138,3 +136,9 @@ def _literal(host: str) -> Address | None:
 def _address(answer: AddressInfo) -> Address:
     """The address of a resolver's row; its zone, if it has one, stays on it and makes it refused."""
     return ip_address(str(answer[4][0]))
+
+
+def _faces(address: Address) -> tuple[Address, ...]:
+    """An address, and the IPv4 address that it may stand for."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (address,) if mapped is None else (address, mapped)

@@ -1,13 +1,39 @@
-"""What is read from the raw head of an answer: only where it matters, so that most answers never have it parsed."""
+"""Heads as bytes: the lines of a request's own headers, and what is read from the raw head of an answer.
+
+The latter only where it matters, so that most answers never have it parsed.
+"""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from app.delivery.retry import parse_retry_after
 
+# RFC 9110 §5.6.2 and §5.5, with obs-text: what may be in a line without being the end of it.
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# They say where a request ends and whom it is for, which the engine says itself. Two of them are how one request is
+# smuggled in another.
+_FRAMING: Final = frozenset(
+    {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 _RETRY_AFTER: Final = re.compile(rb"\r\nretry-after:([^\r\n]*)", re.IGNORECASE)
 _CONTENT_LENGTH: Final = re.compile(rb"\r\ncontent-length:", re.IGNORECASE)
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """The headers as they are sent, each with its line end.
+
+    ValueError, without the value, for one that would end its line early, or that frames the request: whoever saved it
+    should have refused it, and it may have been saved by something else.
+    """
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or name.lower() in _FRAMING:
+            raise ValueError(f"a header with the name {name[:64]!r} is never sent: remove it")
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"the value of the header {name[:64]!r} cannot be sent: set it again")
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
 
 
 def final_head(received: bytes, interim_answers: int) -> bytes:

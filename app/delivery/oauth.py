@@ -16,6 +16,7 @@ from urllib.parse import quote_plus, urlencode
 import msgspec
 
 from app.delivery.client import DeliveryClient
+from app.delivery.head import header_lines
 from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
 from app.delivery.url import Target
 
@@ -32,7 +33,22 @@ _EARLY: Final = 30.0
 _SETTLED: Final = 60.0
 """A token that replaced a refused one and is refused too is not replaced before it is so many seconds old."""
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
-_ERROR_CODE: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]{1,64}")
+_UNASKED: Final = "No token, the token URL could not be asked:"
+# RFC 6749 §5.2, and what else is registered. No other text of a server is repeated: some quote the secret in it.
+_ERROR_CODES: Final = frozenset(
+    {
+        "access_denied",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "invalid_target",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,9 @@ class _Granted(msgspec.Struct):
     access_token: str
     token_type: str = "Bearer"  # noqa: S105 - required by the RFC, left out by some, and always this
     expires_in: float | str | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.token_type}>"
 
 
 class _Refusal(msgspec.Struct):
@@ -91,8 +110,7 @@ def token_request(
             assert_never(method)
     taken = {name.lower() for name in headers or {}}
     lines = {name: value for name, value in lines.items() if name not in taken} | dict(headers or {})
-    encoded = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode("latin-1")
-    return TokenRequest(target, encoded, urlencode({**(parameters or {}), **form}).encode())
+    return TokenRequest(target, header_lines(lines), urlencode({**(parameters or {}), **form}).encode())
 
 
 class Bearer:
@@ -110,11 +128,14 @@ class Bearer:
     ) -> Outcome:
         """One attempt, as `DeliveryClient.post`, with a token. `seconds` are for the token and the POST together.
 
-        That no token could be had is an Unreachable (`token`), or Blocked if the guard refused the token URL.
+        That no token could be had is an Unreachable (`token`; `dns` if its URL's host has no address), or Blocked if
+        the guard refused the token URL.
         """
         started = perf_counter()
         token = await self._current(client, seconds)
         waited = perf_counter() - started
+        if isinstance(token, Blocked) or (isinstance(token, Unreachable) and token.reason == "dns"):
+            return token  # As in the client: the time that it took would tell something.
         if not isinstance(token, _Token):
             return replace(token, milliseconds=round(waited * 1000))
         line = f"authorization: Bearer {token.text}\r\n".encode("latin-1")
@@ -165,10 +186,12 @@ class Bearer:
                 return Unreachable("token", _refusal(status, body), 0)
             case Unreachable(reason="sender") as ours:
                 return ours
+            case Unreachable(reason="dns", detail=detail):
+                return Unreachable("dns", f"{_UNASKED} {detail}", 0)
             case Unreachable(detail=detail):
-                return Unreachable("token", f"No token, the token URL could not be asked: {detail}", 0)
+                return Unreachable("token", f"{_UNASKED} {detail}", 0)
             case Blocked(reason=reason, detail=detail):
-                return Blocked(reason, f"No token, the token URL is not allowed: {detail}", 0)
+                return Blocked(reason, f"{_UNASKED} {detail}", 0)
             case unknown:
                 assert_never(unknown)
 
@@ -190,5 +213,5 @@ def _refusal(status: int, body: bytes) -> str:
         error = msgspec.json.decode(body, type=_Refusal).error
     except (msgspec.MsgspecError, ValueError):
         error = ""
-    named = f" ({error})" if _ERROR_CODE.fullmatch(error) else ""
+    named = f" ({error})" if error in _ERROR_CODES else ""
     return f"No token: the token URL answered {status}{named}. Check the endpoint's OAuth configuration."

@@ -5,7 +5,7 @@
 anything about the network that Postrider runs in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 UnreachableReason = Literal["timeout", "dns", "connect", "tls", "reset", "protocol", "token", "sender"]
@@ -20,7 +20,7 @@ class Delivered:
     """The receiver answered 2xx."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     truncated: bool
     milliseconds: int
 
@@ -33,7 +33,7 @@ class Refused:
     """
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     truncated: bool
     milliseconds: int
     retry_after: float | None

@@ -26,6 +26,11 @@ _DOTTED: Final = re.compile(r"(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})", re
 _LONGEST_HOST: Final = 253
 _LAST_PORT: Final = 65535
 _FIRST_FREE_PORT: Final = 1024
+# Above that, those of other protocols at which no web browser sends requests (WHATWG Fetch, "bad port"): a request
+# there is an attempt to have a mail, chat, telephone or display server take it for a line of its own language.
+_FOREIGN_PORTS: Final = frozenset(
+    {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, *range(6665, 6670), 6679, 6697, 10080}
+)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 # What RFC 3986 allows in a path or a query, with the percent sign of what is encoded already, and the few characters
 # that the URL standard of the WHATWG leaves alone too.
@@ -102,8 +107,8 @@ def _split_authority(authority: str, default_port: int) -> tuple[str, int]:
     if not _PORT.fullmatch(port_text) or not 0 < int(port_text) <= _LAST_PORT:
         raise ValueError(f"the URL's port must be a number from 1 to {_LAST_PORT}")
     port = int(port_text)
-    if port < _FIRST_FREE_PORT and port not in _DEFAULT_PORTS.values():
-        raise ValueError(f"port {port} belongs to another protocol: use 80, 443, or one from {_FIRST_FREE_PORT}")
+    if (port < _FIRST_FREE_PORT and port not in _DEFAULT_PORTS.values()) or port in _FOREIGN_PORTS:
+        raise ValueError(f"port {port} belongs to another protocol: use 80, 443, or another from {_FIRST_FREE_PORT}")
     return host, port
 
 

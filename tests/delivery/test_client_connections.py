@@ -10,8 +10,9 @@ from time import perf_counter
 import pytest
 
 from app.delivery.client import DeliveryClient
-from app.delivery.guard import AddressInfo, Guard
+from app.delivery.guard import Guard
 from app.delivery.outcome import Blocked, Delivered, Outcome, Unreachable
+from app.delivery.resolver import AddressInfo
 from app.delivery.url import parse_url
 from tests.delivery.rudeserver import (
     LOOPBACK,

@@ -10,10 +10,12 @@ import pytest
 import trustme
 
 from app.delivery.client import DeliveryClient
-from app.delivery.guard import AddressInfo, Guard
+from app.delivery.guard import Guard
 from app.delivery.outcome import Delivered, Outcome, Unreachable
+from app.delivery.resolver import AddressInfo
 from app.delivery.tls import tls_context
 from app.delivery.url import parse_url
+from tests.delivery import certificates
 from tests.delivery.rudeserver import LOOPBACK, OK, RudeServer, loopback_client, on_each_loop
 
 BODY = b'{"a":1}'
@@ -139,3 +141,17 @@ def test_the_default_is_tls_1_2_or_newer_and_verified() -> None:
     context = tls_context(verify=True)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+
+
+@pytest.mark.parametrize("variant", certificates.BAD)
+@on_each_loop
+async def test_a_bad_certificate_is_refused_with_its_reason_before_anything_is_sent(
+    authority: trustme.CA, variant: certificates.Variant
+) -> None:
+    async with https(variant(authority)) as server:
+        outcome = await post_once(server, "127.0.0.1", trusting(authority))
+        assert server.requests == []
+    assert isinstance(outcome, Unreachable)
+    assert outcome.reason == "tls"
+    assert certificates.BAD[variant] in outcome.detail
+    assert outcome.milliseconds < 1500

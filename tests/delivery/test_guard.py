@@ -1,10 +1,7 @@
 """No delivery reaches an address that is not public, however it is spelled, resolved or wrapped."""
 
-import asyncio
-import contextlib
 import socket
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
@@ -12,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.delivery.addresses import Address, is_permitted
-from app.delivery.client import DeliveryClient
-from app.delivery.guard import AddressInfo, BlockedAddress, Guard, ResolutionFailed, SystemResolver
-from app.delivery.outcome import Blocked
-from app.delivery.url import parse_url
+from app.delivery.guard import BlockedAddress, Guard, ResolutionFailed
+from app.delivery.resolver import AddressInfo
 
 FORBIDDEN_ADDRESSES = """
     0.0.0.0 0.255.255.255 10.0.0.0 10.255.255.255 100.64.0.1 100.100.100.200 100.127.255.255 127.0.0.1 127.255.255.254
@@ -114,90 +109,6 @@ def answering(answers: dict[str, list[str]]) -> Callable[[str, int], Awaitable[S
     return resolver
 
 
-NAMES = {
-    "metadata.google.internal": ["169.254.169.254"],
-    "one-of-two.example": ["8.8.8.8", "10.0.0.1"],
-    "two-of-two.example": ["127.0.0.1", "8.8.8.8"],
-    "public-a-private-aaaa.example": ["8.8.8.8", "fd00::1"],
-    "private-a-public-aaaa.example": ["2606:4700::1", "192.168.0.1"],
-    "end-of-a-chain.example": ["1.1.1.1", "1.0.0.1", "9.9.9.9", "127.0.0.1"],
-    "127.0.0.1.nip.io": ["127.0.0.1"],
-    "postgres": ["172.18.0.2"],
-    "host.docker.internal": ["172.17.0.1"],
-    "mapped.example": ["::ffff:127.0.0.1"],
-    "nat64.example": ["64:ff9b::7f00:1"],
-    "zone.example": ["fe80::1%eth0"],
-    "any.example": ["0.0.0.0"],
-    "crowd.example": [f"8.8.{high}.{low}" for high in range(10) for low in range(10)],
-}
-
-
-@contextlib.asynccontextmanager
-async def canary() -> AsyncIterator[tuple[int, list[object]]]:
-    """A listener on both loopback addresses that should never hear anything."""
-    heard: list[object] = []
-
-    def hear(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heard.append(writer.get_extra_info("peername"))
-        writer.close()
-
-    server = await asyncio.start_server(hear, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    sixth = await asyncio.start_server(hear, "::1", port) if socket.has_ipv6 else None
-    yield port, heard
-    await asyncio.sleep(0.02)
-    for one in (server, sixth):
-        if one is not None:
-            one.close()
-
-
-async def test_every_spelling_of_a_forbidden_target_is_refused_and_a_canary_hears_nothing() -> None:
-    literals = [f"[{text}]" if ":" in text else text for text in FORBIDDEN]
-    hosts = ["localhost", "LOCALHOST", "localhost.", "LocalHost.", *literals]
-    short = [
-        "127.1",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.1",
-        "0177.0.0.1",
-        "0",
-        "127。0。0。1",
-        "①②⑦.⓪.⓪.①",
-        "127.0.0.1.",
-    ]
-    tricks = [
-        "evil.com@127.0.0.1",
-        "127.0.0.1\\@evil.com",
-        "evil.com\\@127.0.0.1",
-        "%31%32%37.0.0.1",
-        "127.0.0.1\r\n",
-        "\t::1",
-    ]
-    async with canary() as (port, heard):
-        direct, named = DeliveryClient(Guard(())), DeliveryClient(Guard((), answering(NAMES)))
-        seen = 0
-        for client, group in ((direct, [*hosts, *short, *tricks]), (named, list(NAMES))):
-            for host in group:
-                for url in (f"http://{host}:{port}/", f"https://{host}:{port}/x?y"):
-                    with contextlib.suppress(ValueError):
-                        outcome = await client.post(parse_url(url), b"", b"{}", 2.0)
-                        assert isinstance(outcome, Blocked), f"{url} gave {outcome}"
-                        assert outcome.reason == "address"
-                        assert not any(text in outcome.detail for text in ("127.", "10.", "169.", "::", "private"))
-                        assert "POSTRIDER_WHITELIST_SUBNETS" in outcome.detail
-                    seen += 1
-        assert seen >= 240
-        await direct.close()
-        await named.close()
-    assert heard == []
-
-
-@pytest.mark.parametrize("host", NAMES)
-async def test_one_forbidden_answer_blocks_a_name(host: str) -> None:
-    with pytest.raises(BlockedAddress):
-        await Guard((), answering(NAMES)).resolve(host, 443)
-
-
 async def test_every_public_answer_is_given_once_and_in_order() -> None:
     guard = Guard((), answering({"a.example": ["8.8.8.8", "2606:4700::1", "8.8.8.8", "1.1.1.1"]}))
     assert await guard.resolve("a.example", 443) == [
@@ -215,7 +126,14 @@ async def test_a_name_that_changes_its_mind_is_vetted_each_time_that_it_is_asked
         return [(0, 0, 0, "", (next(answers), port))]
 
     guard = Guard((), rebinding, clock=lambda: clock[0])
-    for moment, is_public, look_ups in ((0, True, 1), (4.9, True, 1), (5, False, 2), (5, True, 3), (10, False, 4)):
+    for moment, is_public, look_ups in (
+        (0, True, 1),
+        (4.9, True, 1),
+        (5, False, 2),
+        (6.9, False, 2),
+        (7, True, 3),
+        (12, False, 4),
+    ):
         clock[0] = moment
         if is_public:
             assert await guard.resolve("r.example", 80) == [ip_address("8.8.8.8")]
@@ -232,7 +150,7 @@ async def test_vetted_answers_are_kept_for_a_bounded_number_of_names() -> None:
         asked.append(host)
         return [(0, 0, 0, "", ("8.8.8.8", port))]
 
-    guard = Guard((), resolver)
+    guard = Guard((), resolver, clock=lambda: 0.0)
     for number in range(4097):
         await guard.resolve(f"n{number}.example", 80)
     await guard.resolve("n1.example", 80)
@@ -250,40 +168,3 @@ async def test_a_resolver_that_fails_is_a_resolution_that_failed(failure: Except
         await Guard((), resolver).resolve("a.example", 80)
     with pytest.raises(ResolutionFailed):
         await Guard((), answering({"a.example": []})).resolve("a.example", 80)
-
-
-async def test_the_systems_resolver_answers_with_addresses_and_survives_odd_names() -> None:
-    guard = Guard([ip_network("127.0.0.0/8"), ip_network("::1/128")])
-    assert ip_address("127.0.0.1") in await guard.resolve("localhost", 80)
-    for name in ("a" * 64 + ".example", "a..example", "nowhere.invalid"):
-        with pytest.raises(ResolutionFailed):
-            await guard.resolve(name, 80)
-    guard.close()
-
-
-async def test_attempts_at_a_name_share_one_look_up_and_giving_up_ends_only_ones_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    look_ups: list[object] = []
-    release = threading.Event()
-    real = socket.getaddrinfo
-
-    def slow(*arguments: object, **named: object) -> object:
-        look_ups.append(arguments)
-        release.wait(5)
-        return real("127.0.0.1", 80)
-
-    monkeypatch.setattr(socket, "getaddrinfo", slow)
-    resolver = SystemResolver()
-    tasks = [asyncio.ensure_future(resolver("slow.example", 80)) for _ in range(5)]
-    await asyncio.sleep(0.02)
-    tasks[0].cancel()
-    await asyncio.sleep(0)
-    release.set()
-    ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(ends[0], asyncio.CancelledError)
-    assert not any(isinstance(end, BaseException) for end in ends[1:])
-    assert len(look_ups) == 1
-    await resolver("slow.example", 80)
-    assert len(look_ups) == 2
-    resolver.close()

@@ -8,6 +8,7 @@ import pytest
 
 from app.delivery import oauth
 from app.delivery.client import DeliveryClient
+from app.delivery.guard import NOWHERE
 from app.delivery.oauth import Bearer, ClientAuthentication, token_request
 from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
 from app.delivery.url import Target, parse_url
@@ -169,7 +170,7 @@ async def test_the_guard_refuses_a_token_url_that_leads_inside(rude: RudeServer,
     desk.bearer = desk.bearer_of(parse_url("http://10.0.0.1/token"))
     outcome = await desk.post(client)
     assert isinstance(outcome, Blocked)
-    assert "token URL is not allowed" in outcome.detail
+    assert outcome.detail == f"No token, the token URL could not be asked: {NOWHERE}"
     assert rude.requests == []
 
 

@@ -11,9 +11,10 @@ import trustme
 import uvloop
 
 from app.delivery.client import DeliveryClient
-from app.delivery.guard import AddressInfo, Guard
+from app.delivery.guard import Guard
 from app.delivery.outcome import Blocked, Delivered, Outcome, Unreachable
 from app.delivery.proxy import Proxy, parse_proxy
+from app.delivery.resolver import AddressInfo
 from app.delivery.tls import tls_context
 from app.delivery.url import Target, parse_url
 from tests.delivery.gateways import Gateway, proxying

@@ -108,7 +108,10 @@ REFUSED = {
         *["http://a.com:0/", "http://a.com:99999/", "http://a.com:65536/", "http://a.com:-1/", "http://a.com:8o/"],
         *["http://a.com:80:80/", "http://a.com:٨٠/", "http://a.com:000080/", "http://[::1]:x/"],
     ],
-    "another protocol": ["http://a.com:22/", "http://a.com:25/", "https://a.com:1/", "http://a.com:1023/"],
+    "another protocol": [
+        *["http://a.com:22/", "http://a.com:25/", "https://a.com:1/", "http://a.com:1023/", "http://a.com:6000/"],
+        *["http://a.com:6667/", "http://a.com:2049/", "http://a.com:5061/", "http://a.com:10080/"],
+    ],
     "international name": ["http://\u0300.com/", "http://xn--ü.com/", f"http://{'ü' * 64}.com/", "http://٠ab.ü/"],
     "not be longer than 253": [f"http://{'a.' * 126}com/", f"http://{'ü' * 7000}.com/", f"http://{'a' * 300}/"],
     "must not be longer": ["http://example.com/" + "a" * LONGEST_URL],
