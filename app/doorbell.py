@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from celery import Celery
+from kombu.messaging import Producer
 from loguru import logger
 
 INTERVAL_SECONDS = 0.1
@@ -19,6 +20,8 @@ INTERVAL_SECONDS = 0.1
 QUIET_SECONDS = 1.0
 # By then a worker that runs has found it by itself.
 EXPIRES_SECONDS = 60
+# So many tasks that nobody fetched say that nobody listens: more would only fill Redis.
+MOST_UNHEARD = 100
 
 
 class Doorbell:
@@ -30,7 +33,10 @@ class Doorbell:
         self._rung_at: dict[int, float] = {}
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="doorbell")
-        self._reachable = True
+        self._reachable = self._heard = True
+        self._counted_at = -QUIET_SECONDS
+        # Loads what sending needs. At the first ring it would take the interpreter from the event loop for 0.1 s.
+        _ = celery.amqp.producer_pool
 
     def ring(self, shards: Iterable[int]) -> None:
         """Ask the workers to drain these shards; returns at once."""
@@ -56,15 +62,34 @@ class Doorbell:
 
     def _send_one(self, shards: list[int]) -> None:
         try:
-            self._celery.send_task(
-                "postrider.drain", (shards,), ignore_result=True, retry=False, expires=EXPIRES_SECONDS
-            )
+            with self._celery.producer_or_acquire() as producer:
+                if self._listens(producer):
+                    self._celery.send_task(
+                        "postrider.drain",
+                        (shards,),
+                        producer=producer,
+                        ignore_result=True,
+                        retry=False,
+                        expires=EXPIRES_SECONDS,
+                    )
         except Exception as error:  # Whatever it is, the message is stored, and that is what counts.
             if self._reachable:
                 logger.warning("no task could be sent; workers find what is due by themselves: {!r}", error)
             self._reachable = False
         else:
             self._reachable = True
+
+    def _listens(self, producer: Producer) -> bool:
+        """Whether somebody fetches what is sent, as of a moment ago."""
+        now = monotonic()
+        if now - self._counted_at >= QUIET_SECONDS:
+            self._counted_at = now
+            queue = self._celery.conf.task_default_queue
+            waiting: int = producer.channel.queue_declare(queue).message_count
+            if waiting >= MOST_UNHEARD and self._heard:
+                logger.warning("{} wake-ups wait in Redis and nobody fetches them: does a worker run?", waiting)
+            self._heard = waiting < MOST_UNHEARD
+        return self._heard
 
     async def close(self) -> None:
         """Send what waits, unless the broker was unreachable just now, and end the thread."""

@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from app.api.message.direct import DirectPublishing
 from app.api.middleware import request_id_of
+from app.api.security_headers import LINES
 from app.http_guard import GuardedProtocol
 
 _PUBLISH: Final = re.compile(rb"/api/v1/app/([a-zA-Z0-9\-_.]{1,256})/msg/?")
@@ -86,6 +87,7 @@ class DirectProtocol(GuardedProtocol):
             super().on_headers_complete()
         else:
             self.check_head()
+            self.hold(int(self._exchange.headers[b"content-length"]))
             self.cycle = self._exchange  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
@@ -103,6 +105,7 @@ class DirectProtocol(GuardedProtocol):
         if self._publishing is not None and not self.flow.write_paused and self._publishing.take(exchange):
             # The client has done its part.
             self.deadline = inf
+            exchange.body = b""
             return
         # As if it had arrived only now.
         self.cycle = None  # type: ignore[assignment]
@@ -163,9 +166,9 @@ class DirectProtocol(GuardedProtocol):
 
 @lru_cache(maxsize=2)
 def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
+    return b"".join((*(b"%b: %b\r\n" % header for header in headers), LINES))
 
 
 def _default_lines(state: ServerState) -> bytes:
-    """The date and what else the server adds to each response; it makes them anew once a second."""
+    """The date and what else is on each response; the server makes its part anew once a second."""
     return _lines(tuple(state.default_headers))

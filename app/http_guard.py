@@ -2,19 +2,18 @@
 
 Use it with `uvicorn --http app.http_guard:GuardedProtocol`. It closes connections whose headers or body arrive too
 slowly, idle ones and those whose answer nobody reads; refuses headers that are too large and requests whose `Host` is
-missing or doubled (RFC 9112 §3.2); and answers what it refuses in the API's shape of errors.
+missing or doubled (RFC 9112 §3.2), connections beyond a number, and bodies while others hold as much as they may; and
+answers what it refuses in the API's shape of errors.
 
 A request costs a few attribute writes and reads of the loop's clock: there are no timers per request. One sweep per
-process looks at the deadlines of all its connections.
+process looks at the deadlines of all its connections (app/http_connections.py).
 """
 
 import asyncio
-from dataclasses import dataclass
-from functools import cache
+from http import HTTPStatus
 from math import inf
 from random import getrandbits
-from typing import Any, Final, Self, cast
-from weakref import WeakKeyDictionary
+from typing import Any, Final, cast
 
 import httptools
 from loguru import logger
@@ -23,37 +22,27 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.api.problems import problem_body
+from app.api.security_headers import LINES
+from app.http_connections import Connection, Limits, connections_of
 from app.logs import correlation_id
-from app.settings import load
 
 MAX_HEAD_BYTES: Final = 65_536
 # How long a refused connection stays half open, so that its client can read why before it is reset.
 _LINGER: Final = 1.0
 
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 _MALFORMED: Final = (400, "bad_request", "The request is not valid HTTP/1.1: one header line or the framing is wrong.")
+_CODING: Final = (501, "not_implemented", "The only transfer coding that is served is chunked.")
 _HOST: Final = (400, "bad_request", "An HTTP/1.1 request must have exactly one Host header.")
 _HEAD_TOO_LARGE: Final = (431, "headers_too_large", "The headers are larger than 64 KB: send fewer or shorter ones.")
 _HEAD_TOO_SLOW: Final = (408, "request_timeout", "The headers did not arrive in time: send them at once.")
 _BODY_TOO_SLOW: Final = (408, "request_timeout", "The body did not arrive in time: send it faster, or less at once.")
+_FULL: Final = (503, "unavailable", "More connections than can be served are open. Nothing was stored; try again.")
+_BODIES_FULL: Final = (503, "unavailable", "More is being sent than can be held. Nothing was stored; try again.")
 
 
 class _Refused(Exception):
     """Ends the parsing of a request; carries status, code and detail of the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds that a client has to send the headers, the body, the next request."""
-
-    header_timeout: float
-    body_timeout: float
-    idle_timeout: float
-
-    @classmethod
-    @cache
-    def from_settings(cls) -> Self:
-        settings = load()
-        return cls(settings.header_timeout, settings.body_timeout, settings.idle_timeout)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -74,7 +63,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._hosts = 0
-        self._ended = False
+        self._ended = self._makes_room = self._undeclared = False
+        # Bytes of bodies, as declared or as they came, that are accounted for with all the others'.
+        self._held = 0
 
     @classmethod
     def limits_of_process(cls) -> Limits:
@@ -83,10 +74,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.deadline = self._now() + self.limits.idle_timeout
-        sweep = _sweeps.get(self.server_state)
-        if sweep is None:
-            sweep = _sweeps[self.server_state] = _Sweep(self.server_state, self.loop, self.limits)
-        sweep.start()
+        own = cast("set[Connection]", self.server_state.connections)
+        self._everybody = connections_of(self.server_state, own, self.loop, self.limits)
+        if not self._everybody.admit():
+            self._refuse(*_FULL)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.release()
+        if self._makes_room:
+            self._everybody.parted()
 
     def data_received(self, data: bytes) -> None:
         if self._ended:
@@ -129,7 +126,22 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.check_head()
+        if self.parser.get_http_version() not in _VERSIONS:
+            raise _Refused(*_MALFORMED)
+        for name, value in self.headers:
+            if name == b"content-length":
+                # What is larger than any body may be is refused without being read.
+                self.hold(size if (size := int(value)) <= self.limits.largest_body else 0)
+            elif name == b"transfer-encoding":
+                if value.lower() != b"chunked":
+                    raise _Refused(*_CODING)
+                self._undeclared = True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._undeclared:
+            self.hold(len(body))
+        super().on_body(body)
 
     def check_head(self) -> None:
         """The headers are complete: refuse what is wrong about them, and wait for the body from now on."""
@@ -147,6 +159,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         # As uvicorn's, but without its timer for each response.
         self.server_state.total_requests += 1
+        if self._held:
+            self.release()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -164,6 +178,28 @@ class GuardedProtocol(HttpToolsProtocol):
         super().resume_writing()
         idle = self.cycle is None or self.cycle.response_complete
         self.deadline = self._now() + self.limits.idle_timeout if idle else inf
+
+    def hold(self, size: int) -> None:
+        """Account for a body of so many bytes; refuses the request if all bodies together would be too many."""
+        self._held += size
+        self._everybody.bytes_left -= size
+        if self._everybody.bytes_left < 0:
+            raise _Refused(*_BODIES_FULL)
+
+    def release(self) -> None:
+        """The bodies that were accounted for are not held any more."""
+        self._everybody.bytes_left += self._held
+        self._held = 0
+        self._undeclared = False
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self._ended or self._in_head) and (self.cycle is None or self.cycle.response_complete)
+
+    def part(self) -> None:
+        self._makes_room = True
+        self._end()
+        self.transport.close()
 
     def expire(self, now: float) -> None:
         """The deadline has passed: refuse what is incomplete, close what is idle, cut off what was refused before."""
@@ -199,9 +235,10 @@ class GuardedProtocol(HttpToolsProtocol):
         request_id = f"{getrandbits(128):032x}"
         correlation_id.set(request_id)
         body = problem_body(code, detail)
+        end = b"retry-after: 1\r\n\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b"\r\n"
         self.transport.write(
-            b"%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n%b"
-            % (STATUS_LINE[status], len(body), request_id.encode(), body)
+            b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
+            b"connection: close\r\n%b%b" % (STATUS_LINE[status], LINES, len(body), request_id.encode(), end, body)
         )
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -217,31 +254,3 @@ class GuardedProtocol(HttpToolsProtocol):
     def _end(self) -> None:
         self._ended = True
         self.deadline = self._now() + _LINGER
-
-
-class _Sweep:
-    """Looks at the deadlines of one server's connections while there are any."""
-
-    def __init__(self, server_state: ServerState, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
-        # The set itself: keeping the server's state would keep its entry in the weak dictionary alive.
-        self._connections = server_state.connections
-        self._loop = loop
-        self._interval = min(1.0, min(limits.header_timeout, limits.body_timeout, limits.idle_timeout) / 4)
-        self._running = False
-
-    def start(self) -> None:
-        if not self._running:
-            self._running = True
-            self._loop.call_later(self._interval, self._sweep)
-
-    def _sweep(self) -> None:
-        now = self._loop.time()
-        late = [c for c in cast("set[GuardedProtocol]", self._connections) if c.deadline < now]
-        for connection in late:
-            connection.expire(now)
-        self._running = bool(self._connections)
-        if self._running:
-            self._loop.call_later(self._interval, self._sweep)
-
-
-_sweeps: Final[WeakKeyDictionary[ServerState, _Sweep]] = WeakKeyDictionary()

@@ -14,9 +14,11 @@ from typing import Final
 from loguru import logger
 
 from app import ids
-from app.db.pending_delivery.queue import Claimed, DeliveryQueue
+from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Payload
 from app.db.shard.table import LEASE_SECONDS, ShardLeases
 from app.doorbell import QUIET_SECONDS
+from app.payload_store.store import StoreAway
+from app.payload_store.stored import StoredPayload
 from worker.holdings import Holdings
 from worker.in_flight import InFlight
 from worker.lanes import Lanes
@@ -25,12 +27,15 @@ from worker.reader import MOST_STARTS, Reader
 from worker.receivers import Receiver, Receivers
 from worker.sender import Sender
 from worker.sharing import Sharing
+from worker.stored_payloads import StoredPayloads
 
 # A shard without work is kept for as long as the doorbell holds back its next ring, and then some.
 _LINGER_SECONDS: Final = 1.5 * QUIET_SECONDS
 _SHORTEST_PAUSE: Final = 0.001
 _MANY: Final = 8
 _LONGEST_PAUSE: Final = 0.02
+# Until a payload that could not be read is tried again.
+_AWAY_SECONDS: Final = 10.0
 # Where nothing is rung for: retries, and what a lost ring was for.
 _LONGEST_IDLE_PAUSE: Final = 0.25
 
@@ -46,11 +51,13 @@ class Drain:
         lanes: Lanes,
         sender: Sender,
         most_in_flight: int,
+        stored_payloads: StoredPayloads,
     ) -> None:
         self._queue = queue
         self._receivers = receivers
         self._lanes = lanes
         self._sender = sender
+        self._stored_payloads = stored_payloads
         self._holdings = Holdings(leases)
         self._in_flight = InFlight(most_in_flight)
         self.sharing = Sharing(leases, self._holdings, self._in_flight, queue, self._let_go, sender)
@@ -72,6 +79,7 @@ class Drain:
     async def renew(self) -> None:
         """Keep what is owned for another lease, and what was learned of endpoints in the database."""
         await self._lanes.keep(self._reader.behind)
+        await self._sender.suspects.clear()
         self._forget(await self._holdings.renew())
 
     async def run(self) -> None:
@@ -140,10 +148,12 @@ class Drain:
             await claim(due)
             if not due:
                 return 0
-            payloads: dict[str, bytes | None] = {row.message_id: row.payload for row in due if row.payload is not None}
+            payloads: dict[str, Payload] = {row.message_id: row.payload for row in due if row.payload is not None}
             if missing := {row.message_id for row in due} - payloads.keys():
                 payloads |= await self._queue.payloads(list(missing))
             receivers = await self._receivers.get({(row.endpoint_id, row.revision) for row in due})
+            if watched := [row for row in due if self._holdings.is_watched(row.shard)]:
+                await self._sender.suspects.watch(watched)
         except BaseException:
             # They were counted as in flight, and are not: let the next reading find them.
             self._reader.give_back(due)
@@ -155,26 +165,37 @@ class Drain:
             self._reader.give_back([row for row in due if row.key not in started])
         for row in kept:
             payload = payloads.get(row.message_id)
-            self._in_flight.weigh(row, len(payload or b""))
+            self._in_flight.weigh(row, payload.size if isinstance(payload, StoredPayload) else len(payload or b""))
             task = asyncio.create_task(self._deliver(row, payload, receivers.get(row.endpoint_id)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(kept)
 
-    async def _deliver(self, row: Claimed, payload: bytes | None, receiver: Receiver | None) -> None:
+    async def _deliver(self, row: Claimed, payload: Payload, receiver: Receiver | None) -> None:
         lane, sending = self._lanes.of(row.endpoint_id), True
         try:
             if row.canceled or payload is None or receiver is None:
                 await self._sender.cancel(row)
                 return
+            if isinstance(payload, StoredPayload):
+                payload = await self._stored_payloads.get(payload)
             attempt_id = ids.new_id("atmpt")
-            outcome = await self._sender.send(row, payload, receiver)
+            if self._sender.suspects.is_one(row):
+                outcome = await self._sender.send_suspect(row, payload, receiver)
+            else:
+                outcome = await self._sender.send(row, payload, receiver)
+            if outcome is None:
+                await self._sender.put_aside(row, attempt_id, receiver.url)
+                return
             # Its lane has room again, while the outcome waits for its commit.
             change, sending = lane.answer(outcome), False
             if change is not None:
                 self.ring(await self._sender.heed(row, change, lane.failing_since, outcome))
             if due := await self._sender.record(row, attempt_id, receiver.url, outcome):
                 self.ring(due)
+        except StoreAway:
+            # Not the receiver's failure: it is not counted as one.
+            await self._sender.postpone(row, _AWAY_SECONDS)
         except Exception as error:
             logger.opt(exception=error).error("{} to {} could not be handled", row.message_id, row.endpoint_id)
             await self._sender.postpone(row)
@@ -182,6 +203,7 @@ class Drain:
             if sending:
                 lane.answer(None)
             lane.finish()
+            self._sender.suspects.end(row)
             self._in_flight.finish(row)
             self._holdings.touch(row.shard)
             if row.line is not None or row.endpoint_id in self._reader.behind:

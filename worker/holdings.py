@@ -11,12 +11,14 @@ from app.db.shard.table import LEASE_SECONDS, ShardLeases
 from worker.patience import DATABASE_ERRORS
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# What ended the last owner will probably be sent by then.
+_WATCHED_SECONDS: Final = 60.0
 
 
 class Holding:
     """A shard that this process owns, by its own clock until `until`: that goes on while the process is stopped."""
 
-    __slots__ = ("busy_at", "has_more", "since", "until")
+    __slots__ = ("busy_at", "has_more", "since", "until", "watched_until")
 
     def __init__(self, until: float) -> None:
         # Up to where it was read, and whether that was not all.
@@ -24,6 +26,8 @@ class Holding:
         self.has_more = False
         self.until = until
         self.busy_at = monotonic()
+        # What is sent is noted until then, because the last owner died.
+        self.watched_until = 0.0
 
 
 class Holdings:
@@ -81,11 +85,19 @@ class Holdings:
             return
         until = monotonic() + LEASE_SECONDS
         try:
-            acquired = await self._leases.acquire(rung)
+            acquired = await self._leases.take_over(rung)
         except DATABASE_ERRORS:
             self.ring(rung)
             raise
         self._own(acquired, until)
+        for number, was_left in acquired.items():
+            if was_left:
+                self._owned[number].watched_until = monotonic() + _WATCHED_SECONDS
+
+    def is_watched(self, number: int) -> bool:
+        """Whether its last owner died, not long ago."""
+        holding = self._owned.get(number)
+        return holding is not None and holding.watched_until > 0 and holding.watched_until > monotonic()
 
     async def take_offered(self, most: int) -> set[int]:
         """Acquire at most so many of the shards that other workers offer; those that there were."""

@@ -20,6 +20,7 @@ from app.db.endpoint.access import (
 )
 from app.db.endpoint.model import LiveSecret, open_headers, open_secrets
 from app.db.endpoint.sending import SendingSettings, sending_settings
+from app.delivery.head import header_lines
 from app.delivery.oauth import Bearer, TokenRequest, token_request
 from app.delivery.signing import SigningKey
 from app.delivery.tls import TlsSettings
@@ -172,9 +173,8 @@ def _with(own: Mapping[str, str], name: str, value: str) -> dict[str, str]:
 
 def _lines(own: Mapping[str, str]) -> bytes:
     names = {name.lower() for name in own}
-    lines = [f"{name}: {value}\r\n" for name, value in _STANDARD_HEADERS.items() if name not in names]
-    lines += [f"{name}: {value}\r\n" for name, value in own.items()]
-    return "".join(lines).encode("latin-1")
+    standard = {name: value for name, value in _STANDARD_HEADERS.items() if name not in names}
+    return header_lines(standard | dict(own))
 
 
 def _keys(secrets: Sequence[LiveSecret]) -> tuple[tuple[SigningKey, int | None], ...]:

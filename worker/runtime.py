@@ -29,6 +29,7 @@ from app.db.session import Database
 from app.db.shard.table import ShardLeases
 from app.delivery.breaker import BreakerPolicy
 from app.delivery.guard import Guard
+from app.payload_store.store import PayloadStore, open_store
 from app.sealing import Sealer
 from app.settings import Settings, settings
 from worker.drain import Drain
@@ -38,6 +39,7 @@ from worker.patience import DATABASE_ERRORS
 from worker.process import own_name
 from worker.receivers import Receivers
 from worker.sender import Sender
+from worker.stored_payloads import StoredPayloads
 from worker.sweep import sweep
 
 # With what follows it, less than the 24 seconds that `postrider up` leaves a worker, and Kubernetes' 30.
@@ -55,13 +57,14 @@ class Runtime:
     current: ClassVar["Runtime | None"] = None
 
     def __init__(self, process_settings: Settings) -> None:
-        self._settings = process_settings
+        self.settings = process_settings
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._drain: Drain | None = None
         self._stopped = False
         self._grace = GRACE_SECONDS
         self.database: Database | None = None
+        self.payload_store: PayloadStore | None = None
         self._thread = threading.Thread(target=self._main, name="delivery", daemon=True)
 
     def start(self) -> None:
@@ -114,8 +117,8 @@ class Runtime:
         if self._stopped:
             return
         stopping = asyncio.create_task(self._stop.wait())
-        database = Database(self._settings)
-        opening = asyncio.create_task(_open(database, Sealer(self._settings.main_secrets)))
+        database = Database(self.settings)
+        opening = asyncio.create_task(_open(database, Sealer(self.settings.main_secrets)))
         try:
             await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if opening.done() and not self._stopped:
@@ -128,19 +131,20 @@ class Runtime:
             await database.close()
 
     async def _deliver(self, database: Database, stopping: asyncio.Task[bool]) -> None:
-        guard = Guard(self._settings.allowed_networks)
-        most = self._settings.worker_max_tasks
-        client = outbound_client(self._settings, guard)
+        guard = Guard(self.settings.allowed_networks)
+        self.payload_store = open_store(self.settings)
+        most = self.settings.worker_max_tasks
+        client = outbound_client(self.settings, guard)
         queue = DeliveryQueue(database.pool)
         leases = ShardLeases(database.pool, own_name())
-        sealer = Sealer(self._settings.main_secrets)
-        receivers = Receivers(database.pool, sealer, https_only=self._settings.endpoint_https_only)
-        sender = Sender(database.pool, queue, client, self._settings)
-        disable_after = self._settings.endpoint_failure_disable_after * 3600.0
+        sealer = Sealer(self.settings.main_secrets)
+        receivers = Receivers(database.pool, sealer, https_only=self.settings.endpoint_https_only)
+        sender = Sender(database.pool, queue, client, self.settings)
+        disable_after = self.settings.endpoint_failure_disable_after * 3600.0
         lanes = Lanes(
             EndpointHealthTable(database.pool), BreakerPolicy(disable_after=disable_after), ceiling=max(1, most // 2)
         )
-        self._drain = Drain(queue, leases, receivers, lanes, sender, most)
+        self._drain = Drain(queue, leases, receivers, lanes, sender, most, StoredPayloads(self.payload_store))
         health_file = os.environ.get("POSTRIDER_HEALTH_FILE")
         draining = asyncio.create_task(self._drain.run())
         sweeping = asyncio.create_task(sweep(self._drain, leases, Path(health_file) if health_file else None))

@@ -4,6 +4,10 @@ from typing import Final
 
 SCHEDULE: Final = {
     "prepare partitions": {"task": "postrider.prepare_partitions", "schedule": 3600.0, "options": {"expires": 3600}},
+    "forget history": {"task": "postrider.forget_history", "schedule": 3600.0, "options": {"expires": 3600}},
+    "forget payloads": {"task": "postrider.forget_payloads", "schedule": 3600.0, "options": {"expires": 3600}},
+    "keep ledger": {"task": "postrider.keep_ledger", "schedule": 60.0, "options": {"expires": 60}},
+    "purge audit log": {"task": "postrider.purge_audit_log", "schedule": 3600.0, "options": {"expires": 3600}},
     "purge idempotency keys": {
         "task": "postrider.purge_idempotency_keys",
         "schedule": 600.0,

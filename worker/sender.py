@@ -14,6 +14,7 @@ from app import clock
 from app.db.endpoint.sending import disable
 from app.db.group_commit import GroupCommit
 from app.db.pending_delivery.queue import Attempted, Claimed, DeliveryQueue, Recording
+from app.db.pending_delivery.suspects import SuspectsTable
 from app.delivery import signing
 from app.delivery.breaker import Change
 from app.delivery.client import DeliveryClient
@@ -22,6 +23,7 @@ from app.delivery.retry import Done, GiveUp, RetryIn, decide
 from app.settings import Settings
 from worker.patience import DATABASE_ERRORS, PAUSE_SECONDS, until_done
 from worker.receivers import Receiver
+from worker.suspects import MOST_BEGUN, Suspects
 
 DELIVERED: Final = 0
 DUE: Final = 1
@@ -34,6 +36,10 @@ _GATHER_SECONDS: Final = 0.004
 _PUT_OFF_SECONDS: Final = 60.0
 
 _LONGEST_REASON: Final = 200
+_PUT_ASIDE: Final = (
+    f"{MOST_BEGUN} times the worker process ended while it sent this, which is put aside: "
+    "look into the workers' logs, and resend it once the cause is mended"
+)
 
 # Whether a recording was kept, or had been superseded; or why Postgres will never take it.
 _Kept = bool | Exception
@@ -54,18 +60,30 @@ class Sender:
         # A line for each delivery that succeeds costs more than the delivery.
         self._verbose = settings.log_level in {"trace", "debug"}
         self._rng = random.Random()
+        self.suspects = Suspects(SuspectsTable(pool))
         self._records: GroupCommit[Recording, _Kept] = GroupCommit(self._record, gather=_GATHER_SECONDS)
         # For these the next of their line waits.
         self._records_of_lines: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
+
+    async def send_suspect(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome | None:
+        """Make one attempt, alone, at what may have ended the process that sent it. None: it has, too often."""
+        async with self.suspects.alone(claimed) as begun:
+            return None if begun >= MOST_BEGUN else await self.send(claimed, payload, receiver)
+
+    async def put_aside(self, claimed: Claimed, attempt_id: str, url: str) -> None:
+        """Give up what ends each process that sends it."""
+        attempt = Attempted(attempt_id, url, FAILED, 0, _PUT_ASIDE.encode(), 0)
+        logger.error("{} to {}: {}", claimed.message_id, claimed.endpoint_id, _PUT_ASIDE)
+        await self._keep(Recording(claimed, FAILED, None, attempt))
 
     async def cancel(self, claimed: Claimed) -> None:
         """End a delivery whose endpoint or payload is gone."""
         await self._keep(Recording(claimed, CANCELED, None, None))
 
-    async def postpone(self, claimed: Claimed) -> None:
-        """It may have been sent, and nothing says so: not again at once, and again, and again."""
+    async def postpone(self, claimed: Claimed, seconds: float = _PUT_OFF_SECONDS) -> None:
+        """Not again at once, and again, and again: it may have been sent, and nothing says so, or it cannot be."""
         try:
-            await self._queue.put_off([claimed], _PUT_OFF_SECONDS)
+            await self._queue.put_off([claimed], seconds)
         except DATABASE_ERRORS as error:
             logger.warning("{} could not be put off: {}: {}", claimed.message_id, type(error).__name__, error)
             await asyncio.sleep(PAUSE_SECONDS)
@@ -89,7 +107,7 @@ class Sender:
         kept = await self._keep(recording)
         goes_on = claimed.line is not None and claimed.tries > 0
         if attempt.status != DELIVERED or not kept or goes_on or self._verbose:
-            _log(recording, attempt, kept=kept)
+            _log(recording, attempt, outcome, kept=kept)
         return due
 
     async def heed(
@@ -175,7 +193,7 @@ def _briefly(outcome: Outcome) -> str:
             assert_never(outcome)
 
 
-def _log(recording: Recording, attempt: Attempted, *, kept: bool) -> None:
+def _log(recording: Recording, attempt: Attempted, outcome: Outcome, *, kept: bool) -> None:
     claimed = recording.claimed
     if not kept:
         following = "superseded, not recorded"
@@ -192,5 +210,7 @@ def _log(recording: Recording, attempt: Attempted, *, kept: bool) -> None:
         endpoint_id=claimed.endpoint_id,
         status_code=attempt.code,
         reason="" if attempt.code else attempt.response.decode(errors="replace"),
+        # Finer than the reason, which the endpoint's owner sees too: `dns` and `address` look the same from outside.
+        kind=outcome.reason if isinstance(outcome, Unreachable | Blocked) else "",
         milliseconds=attempt.milliseconds,
     ).log("DEBUG" if quiet else "INFO", "attempt: {}", following)

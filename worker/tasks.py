@@ -5,11 +5,16 @@ from collections.abc import Sequence
 import asyncpg
 from celery import shared_task
 
+from app.db.api_token.fresh import forget_revocations
+from app.db.audit.entry import purge_entries
 from app.db.idempotency_key.table import purge_expired
 from app.db.partition.table import ensure_partitions
+from worker.ledger import keep_figures
+from worker.retention import forget_old, forget_payloads
 from worker.runtime import Runtime
 
 _CHORE_SECONDS = 120
+_LONG_CHORE_SECONDS = 3000
 
 
 @shared_task(name="postrider.drain")
@@ -31,6 +36,37 @@ def purge_idempotency_keys() -> None:
     """Forget the idempotency keys that are too old to be replayed."""
     runtime = _runtime()
     runtime.run(purge_expired(_pool(runtime)), _CHORE_SECONDS)
+
+
+@shared_task(name="postrider.forget_history")
+def forget_history() -> None:
+    """Drop the weeks that are older than history is kept."""
+    runtime = _runtime()
+    days = runtime.settings.retention_days
+    runtime.run(forget_old(_pool(runtime), runtime.payload_store, days), _LONG_CHORE_SECONDS)
+
+
+@shared_task(name="postrider.forget_payloads")
+def forget_expired_payloads() -> None:
+    """Forget payloads that are kept for less long than their messages."""
+    runtime = _runtime()
+    runtime.run(forget_payloads(_pool(runtime), runtime.payload_store), _LONG_CHORE_SECONDS)
+
+
+@shared_task(name="postrider.keep_ledger")
+def keep_ledger() -> None:
+    """Draw up the ledger of all organizations, for GET /metrics."""
+    runtime = _runtime()
+    runtime.run(keep_figures(runtime.settings, _pool(runtime)), _CHORE_SECONDS)
+
+
+@shared_task(name="postrider.purge_audit_log")
+def purge_audit_log() -> None:
+    """Forget entries of the audit log that are too old, and revocations of tokens that have expired."""
+    runtime = _runtime()
+    pool = _pool(runtime)
+    runtime.run(purge_entries(pool, runtime.settings.audit_retention_days), _LONG_CHORE_SECONDS)
+    runtime.run(forget_revocations(pool), _CHORE_SECONDS)
 
 
 def _runtime() -> Runtime:

@@ -15,7 +15,7 @@ from tests.servers import serving
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     """Processes and servers that survive from one test to the next; each test says which it needs with `ensure()`."""
-    with serving() as servers, tempfile.TemporaryDirectory(prefix="postrider-faults-") as folder:
+    with serving(durable=True) as servers, tempfile.TemporaryDirectory(prefix="postrider-faults-") as folder:
         dsn = asyncio.run(servers.clone("postrider_faults"))
         made = Installation(servers, dsn, Path(folder))
         try:

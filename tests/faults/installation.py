@@ -4,21 +4,27 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import httpx
+import psutil
 
 from app import ids, tokens
-from app.cli.commands import api_command, worker_command
+from app.cli.commands import api_command, beat_command, worker_command
 from app.cli.process import free_port, spawn
+from tests.faults.launcher import with_fault
 from tests.servers import Servers
 
 # Most deliveries that one worker has in flight, and so most that are sent twice when it is killed.
 MOST_IN_FLIGHT: Final = 200
 _JWT_SECRET: Final = "the fault tests' own secret, long enough for every algorithm: 0123456789abcdef"
 _STARTING_SECONDS: Final = 30.0
+_ROOT: Final = Path(__file__).parents[2]
+
+# Something that is the matter with a process (tests/faults/launcher.py), and its argument.
+Fault = tuple[Callable[[str], None], str]
 
 
 class Process:
@@ -35,6 +41,11 @@ class Process:
     @property
     def runs(self) -> bool:
         return self.popen.poll() is None
+
+    @property
+    def memory(self) -> float:
+        """MiB that it keeps in memory."""
+        return float(psutil.Process(self.popen.pid).memory_info().rss) / 2**20
 
     def send(self, number: signal.Signals) -> None:
         self.popen.send_signal(number)
@@ -62,6 +73,7 @@ class Installation:
         self._port = free_port()
         self._api: Process | None = None
         self._workers: list[Process] = []
+        self._beat: Process | None = None
         self._started = 0
 
     @property
@@ -79,6 +91,16 @@ class Installation:
         self._workers = [worker for worker in self._workers if worker.runs]
         return self._workers
 
+    @property
+    def beat(self) -> Process:
+        assert self._beat is not None, "call start_beat() first"
+        return self._beat
+
+    @property
+    def processes(self) -> list[Process]:
+        """All that run."""
+        return [one for one in (self._api, *self._workers, self._beat) if one is not None and one.runs]
+
     def ensure(self, workers: int) -> None:
         """Have a serving API and so many delivering workers."""
         if self._api is None or not self._api.runs:
@@ -90,14 +112,18 @@ class Installation:
         for worker in new:
             self.wait_for_worker(worker)
 
-    def start_api(self) -> Process:
-        self._api = self._start("api", api_command("127.0.0.1", self._port))
+    def start_api(self, fault: Fault | None = None) -> Process:
+        self._api = self._start("api", api_command("127.0.0.1", self._port), fault)
         return self._api
 
-    def start_worker(self) -> Process:
-        worker = self._start("worker", worker_command())
+    def start_worker(self, fault: Fault | None = None) -> Process:
+        worker = self._start("worker", worker_command(), fault)
         self._workers.append(worker)
         return worker
+
+    def start_beat(self) -> Process:
+        self._beat = self._start("beat", beat_command(self._folder / "schedule"))
+        return self._beat
 
     def wait_for_api(self) -> None:
         """Returns when the API and the database behind it answer."""
@@ -115,28 +141,37 @@ class Installation:
             assert time.monotonic() < deadline, f"the worker did not start: {worker.log.read_text()}"
             time.sleep(0.05)
 
+    @property
+    def folder(self) -> Path:
+        """Where a test may leave files for its processes."""
+        return self._folder
+
     def last_words(self) -> str:
         """The end of what each worker logged."""
         return "\n\n".join(worker.log.read_text()[-4000:] for worker in self._workers)
 
     def stop(self) -> None:
         """End everything, whatever state a test has left it in."""
-        for process in [*self.workers, *([self._api] if self._api else [])]:
+        running = self.processes
+        for process in running:
             process.send(signal.SIGCONT)
             process.popen.terminate()
-        for process in [*self.workers, *([self._api] if self._api else [])]:
+        for process in running:
             try:
                 process.popen.wait(24)
             except subprocess.TimeoutExpired:
                 process.kill()
 
-    def _start(self, name: str, command: Sequence[str]) -> Process:
+    def _start(self, name: str, command: Sequence[str], fault: Fault | None = None) -> Process:
         self._started += 1
+        if fault is not None:
+            command = with_fault(command, *fault)
         return Process(f"{name}-{self._started}", command, self._environment(), self._folder)
 
     def _environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(_ROOT),
             "POSTRIDER_DB_DSN": self.dsn,
             "POSTRIDER_REDIS_DSN": self.servers.valkey.dsn,
             "POSTRIDER_JWT_SECRET": _JWT_SECRET,

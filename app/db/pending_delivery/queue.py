@@ -10,6 +10,7 @@ import asyncpg
 from app.db.operational_webhook.exhausted import Exhausted, tell_of_exhausted
 from app.db.pending_delivery.lines import CALL_NEXT, PARK, Line
 from app.db.pending_delivery.reading import DUE_OF_ENDPOINTS, DUE_OF_SHARDS, ENDPOINTS_AFTER, FIRST_OF_LINES, PAYLOADS
+from app.payload_store.stored import StoredPayload
 
 # What it protects: an outcome counts only if the delivery is still where it was when it was claimed (`tries`), so that
 # a worker that lost its lease and wakes up later records nothing; and attempt, state and queue change together.
@@ -54,6 +55,8 @@ WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries 
 """
 
 Key = tuple[str, str]
+# Where it is, if it is in the payload store; None: it is gone.
+Payload = bytes | StoredPayload | None
 
 # Of an attempt.
 _SUCCEEDED: Final = 0
@@ -118,7 +121,7 @@ class Attempted:
     url: str
     status: int
     code: int
-    response: bytes
+    response: bytes = field(repr=False)
     milliseconds: int
 
 
@@ -189,9 +192,10 @@ class DeliveryQueue:
         at: datetime = await self._pool.fetchval("SELECT now()")
         return at
 
-    async def payloads(self, message_ids: Sequence[str]) -> dict[str, bytes | None]:
+    async def payloads(self, message_ids: Sequence[str]) -> dict[str, Payload]:
         """The payloads of messages, byte for byte; None for one that was expunged."""
-        return {row["id"]: row["payload"] for row in await self._pool.fetch(PAYLOADS, message_ids)}
+        rows = await self._pool.fetch(PAYLOADS, message_ids)
+        return {key: StoredPayload(key, size, digest) if digest else payload for key, payload, size, digest in rows}
 
     async def record(self, recordings: Sequence[Recording]) -> set[Key]:
         """Keep what came of deliveries; returns those that were kept: the others had moved on meanwhile."""

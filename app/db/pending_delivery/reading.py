@@ -72,4 +72,7 @@ WITH RECURSIVE found AS (
 SELECT endpoint_id, next_attempt_at < now() - interval '5 seconds' FROM found ORDER BY place
 """
 
-PAYLOADS: Final = "SELECT m.id, m.payload FROM unnest($1::text[]) AS i(id) JOIN messages m ON m.id = i.id"
+PAYLOADS: Final = """
+SELECT m.id, m.payload, m.stored_bytes, m.stored_digest
+FROM unnest($1::text[]) AS i(id) JOIN messages m ON m.id = i.id
+"""

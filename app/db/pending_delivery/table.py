@@ -46,11 +46,20 @@ INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, 
 SELECT :message_id, e.id, e.application_id, e.shard, -1, 1,
        CASE WHEN e.ordered_by IS NOT NULL THEN next_position() END,
        CASE WHEN e.ordered_by IS NOT NULL
-            THEN line_of((SELECT m.payload FROM messages m WHERE m.id = :message_id), e.ordered_by) END
+            THEN line_of(coalesce(CAST(:payload AS bytea), (SELECT m.payload FROM messages m WHERE m.id = :message_id)),
+                         e.ordered_by) END
 FROM endpoints e WHERE e.id = :endpoint_id AND e.application_id = :application_id
 ON CONFLICT (message_id, endpoint_id) DO UPDATE SET trigger = 1, next_attempt_at = now()
+RETURNING xmax = 0 AS inserted
 """)
 
+# What it protects: the ledger counts a delivery that was made after its message was published, once. A statement of its
+# own: the one before may have waited for the worker that recorded the end of this delivery, which only now can be seen.
+_COUNT_NEW: Final = text("""
+UPDATE messages SET deliveries = deliveries + 1
+WHERE id = :message_id AND application_id = :application_id
+  AND NOT EXISTS (SELECT FROM deliveries WHERE message_id = :message_id AND endpoint_id = :endpoint_id)
+""")
 
 _HURRY: Final = text("""
 UPDATE pending_deliveries SET next_attempt_at = now()
@@ -84,11 +93,17 @@ class PendingDeliveriesTable:
         values = {"application_id": application_id, "message_id": message_id}
         return set((await self._session.execute(_HURRY, values)).scalars())
 
-    async def resend(self, application_id: str, message_id: str, endpoint_id: str) -> None:
-        """Make the delivery of a message to an endpoint due now, because somebody asked for it."""
+    async def resend(
+        self, application_id: str, message_id: str, endpoint_id: str, payload: bytes | None = None
+    ) -> None:
+        """Make the delivery of a message to an endpoint due now, because somebody asked for it.
+
+        `payload`, if it is in the payload store, and the endpoint is ordered by it.
+        """
         values = {
             "application_id": application_id,
             "message_id": message_id,
             "endpoint_id": endpoint_id,
         }
-        await self._session.execute(_RESEND, values)
+        if (await self._session.execute(_RESEND, {**values, "payload": payload})).scalar_one_or_none():
+            await self._session.execute(_COUNT_NEW, values)

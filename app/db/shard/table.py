@@ -18,13 +18,14 @@ _BUSY_SECONDS: Final = 2
 _OFFER_SECONDS: Final = 1
 
 _ACQUIRE: Final = f"""
-UPDATE shards
+UPDATE shards s
 SET owner = $1, leased_until = now() + interval '{LEASE_SECONDS} seconds', busy_since = coalesce(busy_since, now())
-WHERE shard IN (
-    SELECT shard FROM shards
+FROM (
+    SELECT shard, owner FROM shards
     WHERE shard = ANY ($2::smallint[]) AND (leased_until < now() OR owner = $1)
-    ORDER BY shard FOR UPDATE SKIP LOCKED)
-RETURNING shard
+    ORDER BY shard FOR UPDATE SKIP LOCKED) f
+WHERE s.shard = f.shard
+RETURNING s.shard, coalesce(f.owner <> $1, false) AS was_left
 """
 
 _TAKE_OFFERED: Final = f"""
@@ -80,6 +81,8 @@ SELECT shard, owner FROM shards
 WHERE leased_until > now() AND busy_since < now() - interval '{_BUSY_SECONDS} seconds'
 """
 
+_NOW: Final = "SELECT extract(epoch FROM now())::float8"
+
 _LEAVE: Final = "DELETE FROM workers WHERE name = ANY ($1::text[])"
 
 
@@ -104,7 +107,11 @@ class ShardLeases:
 
     async def acquire(self, shards: Collection[int]) -> set[int]:
         """Those of the shards that are free, or ours already; they are ours for LEASE_SECONDS."""
-        return {row["shard"] for row in await self._pool.fetch(_ACQUIRE, self.owner, list(shards))}
+        return set(await self.take_over(shards))
+
+    async def take_over(self, shards: Collection[int]) -> Mapping[int, bool]:
+        """As `acquire`; of each, whether another owner had it before, who did not give it back: it probably died."""
+        return {row["shard"]: row["was_left"] for row in await self._pool.fetch(_ACQUIRE, self.owner, list(shards))}
 
     async def take_offered(self, most: int) -> set[int]:
         """At most so many of the shards that others offer; they are ours for LEASE_SECONDS."""
@@ -140,6 +147,11 @@ class ShardLeases:
         """End the leases of processes that are certainly dead."""
         await self._pool.execute(_EXPIRE, list(dead))
         await self._pool.execute(_LEAVE, list(dead))
+
+    async def now(self) -> float:
+        """Unix seconds by the database's clock, which leases and what is due go by."""
+        at: float = await self._pool.fetchval(_NOW)
+        return at
 
     async def leave(self) -> None:
         """This process is about to end: the others share what there is without it."""
