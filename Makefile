@@ -1,6 +1,6 @@
 # Postrider. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help install run token test lint format bench demo schema clean
+.PHONY: help install run token test lint format audit sbom upgrade-test chaos bench demo schema clean
 
 # A Python from 3.11 to 3.14 with venv; found at the first installation.
 PYTHON ?=
@@ -9,14 +9,20 @@ POETRY ?= .poetry/bin/poetry
 POETRY_VERSION := 2.5.1
 POETRY_MIRROR_PLUGIN_VERSION := 0.6.5
 
-# Many tests wait for a clock or for a process: three for each two cores.
+# Many tests wait for a clock or for a process: three for each two cores. Each begins with other folders, so that not all
+# of them compute, or wait, at the same time.
 TEST_PROCESSES ?= $(shell echo $$(( ($$(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2 )))
+
+AUDIT_SERVICE ?= pypi
+
+# Without bytecode each process compiles all that it imports; the tests alone start a hundred.
+unexport PYTHONDONTWRITEBYTECODE
 
 INSTALLED := .venv/.installed
 BIN := .venv/bin
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Run everything on this machine: Postgres, Valkey, API, worker, beat
 	@exec $(BIN)/postrider up
@@ -25,18 +31,35 @@ token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG
 	@ORG='$(ORG)' exec $(BIN)/postrider token
 
 test: $(INSTALLED) ## Run the tests; they start their own Postgres and Valkey
-	@$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist loadgroup $(if $(ARGS),$(ARGS),-m 'not alone')
-	@$(if $(ARGS),:,$(BIN)/pytest -q -m alone)
+	@$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal $(if $(ARGS),$(ARGS),-m 'not alone and not chaos')
+	@$(if $(ARGS),:,$(BIN)/pytest -q -m 'alone and not chaos')
 
-lint: $(INSTALLED) ## Check style, types and layers
+lint: $(INSTALLED) ## Check style, types, layers, and what bandit finds
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit -q -c pyproject.toml -r app worker
 
 format: $(INSTALLED) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+chaos: $(INSTALLED) ## Break everything under load for a quarter of an hour, and write docs/explanation/reliability.md (ARGS=…)
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+# Asks PyPI, or, with AUDIT_SERVICE=osv, the OSV database; what it cannot ask about is a failure, not a pass.
+audit: $(INSTALLED) ## Ask whether the locked dependencies have known vulnerabilities (needs the internet)
+	@$(BIN)/python deploy/locked.py requirements >.venv/requirements.txt
+	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -s $(AUDIT_SERVICE) \
+		-r .venv/requirements.txt || { echo "make audit: vulnerable, or not known: see above. It needs the service" \
+		"$(AUDIT_SERVICE) (AUDIT_SERVICE=pypi or osv); exceptions: docs/reference/supply-chain.md" >&2; exit 1; }
+
+sbom: $(INSTALLED) ## Write dist/sbom.json: what an installation contains (CycloneDX)
+	@mkdir -p dist && $(BIN)/python deploy/locked.py sbom >dist/sbom.json
+
+upgrade-test: $(INSTALLED) ## Upgrade an older revision to this tree under load, and run its tests on our schema (FROM=…, ARGS=…)
+	@$(BIN)/python -m tests.upgrade $(if $(FROM),--from '$(FROM)') $(ARGS)
 
 bench: $(INSTALLED) ## Measure messages per second, latency and memory on this machine (ARGS=…)
 	@$(BIN)/python -m benchmarks $(ARGS)

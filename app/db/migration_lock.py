@@ -1,13 +1,16 @@
 """What surrounds a run of the migrations: the database exists, one process at a time, and the partitions after it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
+
+from app.db.early_indexes import build_early
 
 # An arbitrary number that is the same in every process of Postrider.
 _LOCK: Final = 0x506F7374
@@ -19,6 +22,10 @@ class MigrationTurn:
 
     connection: asyncpg.Connection
     encrypted: bool
+
+    async def build_early(self, migrations: Iterable[Path], say: Callable[[str], None]) -> None:
+        """Build the large indexes that those of them ask for that are not applied, without anybody having to wait."""
+        await build_early(self.connection, migrations, say)
 
     async def ensure_partitions(self) -> None:
         """Create the partitions of the coming weeks."""

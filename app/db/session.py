@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from app.db.audit.trail import RecordingSession
+from app.db.pool import PatientPool
 from app.errors import Unavailable
 from app.settings import Settings
 
@@ -41,6 +43,12 @@ _HOT_PATH = {
 }
 
 
+# Of the time that a statement is given. Who waits for a connection, and then for a lock that somebody holds, is
+# answered within that time all the same, and does not hold what others need meanwhile.
+_SHARE_FOR_CONNECTION = 0.3
+_SHARE_FOR_LOCK = 0.4
+
+
 class Database:
     """The engines and the pool of one process. Open it in the event loop that uses it, close it there."""
 
@@ -48,6 +56,7 @@ class Database:
         assert settings.db_dsn is not None
         self._dsn = settings.db_dsn
         self._statement_timeout = settings.db_statement_timeout
+        self._lock_timeout = f"{self._statement_timeout * _SHARE_FOR_LOCK * 1000:.0f}ms"
         # Half for the control plane, half for the hot path, so that neither starves the other.
         self._half = max(2, settings.db_pool_max_size // 2)
         self.engine = self._engine(settings.db_dsn)
@@ -59,22 +68,28 @@ class Database:
             _for_sqlalchemy(dsn),
             pool_size=self._half,
             max_overflow=0,
-            pool_timeout=self._statement_timeout,
+            pool_timeout=self._statement_timeout * _SHARE_FOR_CONNECTION,
             pool_pre_ping=True,
-            connect_args={"command_timeout": self._statement_timeout, "timeout": self._statement_timeout},
+            # Payloads and secrets are parameters.
+            hide_parameters=True,
+            connect_args={
+                "command_timeout": self._statement_timeout,
+                "timeout": self._statement_timeout,
+                "server_settings": {"lock_timeout": self._lock_timeout},
+            },
         )
 
     async def open(self) -> None:
         """Connect the hot path's pool. Raises one of CONNECTION_ERRORS if Postgres cannot be reached."""
-        self._pool = await asyncpg.create_pool(
+        self._pool = await PatientPool(
             self._dsn,
-            min_size=min(2, self._half),
-            max_size=self._half,
+            least=min(2, self._half),
+            most=self._half,
+            patience=self._statement_timeout,
             command_timeout=self._statement_timeout,
-            timeout=self._statement_timeout,
             # Nothing on this pool leaves state in a session, so that cleaning it would be a round trip for nothing.
             reset=_keep,
-            server_settings=_HOT_PATH,
+            server_settings=_HOT_PATH | {"lock_timeout": self._lock_timeout},
         )
 
     async def close(self) -> None:
@@ -94,7 +109,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session on the write server; commits at the end, rolls back on an error."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        async with AsyncSession(self.engine, expire_on_commit=False, sync_session_class=RecordingSession) as session:
             yield session
             await session.commit()
 

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from app import ids
-from app.cli.migrations import dbmate_url
+from app.cli.migrations import dbmate_url, migrate
 from app.db.preflight import MIGRATIONS
 from tests.cli.command import POSTRIDER, environment, one_line, postrider
 from tests.servers import Servers
@@ -36,6 +36,17 @@ async def test_four_at_once_on_a_fresh_server_all_succeed(servers: Servers, fold
         assert partitions > 1
     finally:
         await connection.close()
+        await servers.drop(name)
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.chaos)])
+async def test_whoever_migrates_at_once_succeeds_each_time(servers: Servers, rounds: int) -> None:
+    for _ in range(rounds):
+        name = f"fresh_{ids.new_id('qtask')}"
+        dsn = servers.postgres.dsn(name)
+        said: list[str] = []
+        await asyncio.gather(*(asyncio.to_thread(migrate, dsn, said.append) for _ in range(4)))
+        assert sum(line.startswith("Applied: ") for line in said) == len(list(MIGRATIONS.glob("*.sql")))
         await servers.drop(name)
 
 

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.console import Console
+from app.cli.process import CannotRun
 from app.cli.supervisor import Child, KeepsDying, Supervisor
 from tests.cli.command import until
 
@@ -135,3 +137,62 @@ def test_on_a_terminal_the_current_step_is_redrawn_below_other_lines() -> None:
         console.line("hello")
     written = out.getvalue().replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert written.startswith("\r\x1b[2K  · Postgres …\r\x1b[2Khello\n  · Postgres …\r\x1b[2K  ✓ Postgres (")
+
+
+class FailingServer:
+    """A server that died, and that can be started again only at the third try."""
+
+    name = "Postgres"
+
+    def __init__(self) -> None:
+        self.tries = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+    def start(self) -> None:
+        self.tries += 1
+        if self.tries in {2, 3}:
+            self._process = None
+            raise CannotRun("No space left on device")
+        self._process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def test_a_server_that_cannot_be_started_again_is_tried_until_it_can_and_children_wait_for_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.supervisor._SERVER_WAIT", 0.1)
+    out = io.StringIO()
+    supervisor = Supervisor(Console(out), first_wait=0.01)
+    server, unit = FailingServer(), child(folder, "import time; time.sleep(60)", out)
+    supervisor.start(server)
+    supervisor.start(unit)
+    first = unit.process.pid
+    for process in (server.process, unit.process):
+        process.kill()
+        process.wait()
+
+    def tried_twice() -> bool:
+        supervisor.check()
+        assert unit.process.pid == first, "without its server a child can only die again"
+        return server.tries == 3
+
+    def both_run() -> bool:
+        supervisor.check()
+        return server.tries == 4 and unit.process.pid != first
+
+    try:
+        until(tried_twice, 5, "the server is tried again")
+        until(both_run, 5, "the server and the child run again")
+        assert "Postgres cannot be started again" in out.getvalue()
+        assert "No space left on device" in out.getvalue()
+    finally:
+        supervisor.stop()

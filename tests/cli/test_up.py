@@ -166,27 +166,21 @@ def test_sigkill_loses_nothing_whoever_it_hits(instance: Instance, received: tup
     until(lambda: not processes_naming(instance.folder), 30, "the children of a killed supervisor end")
 
 
-async def test_servers_that_are_named_are_used_and_ctrl_c_gives_130(
-    instance_of: Callable[..., Instance], servers: Servers
+async def test_servers_that_are_named_are_used_even_while_redis_is_away_and_what_is_amiss_is_warned_of_once(
+    instance_of: Callable[..., Instance], servers: Servers, closed_port: int
 ) -> None:
     name = f"up_{ids.new_id('qtask')}"
-    instance = instance_of(DB_DSN=servers.postgres.dsn(name), REDIS_DSN=servers.valkey.dsn, QUEUE_PREFIX=name)
+    redis = f"redis://:hunter2@127.0.0.1:{closed_port}/0"
+    instance = instance_of(DB_DSN=servers.postgres.dsn(name), REDIS_DSN=redis, RETRY_SHEDULE="5", JWT_SECRET="x")
     instance.until_ready()
     running = " ".join(processes_naming(instance.folder))
     assert "worker.main worker" in running
     assert "valkey-server" not in running
     assert "postgres" not in [path.name for path in (instance.folder / "data").iterdir()]
-    assert instance.end(signal.SIGINT) == 130
-    await servers.drop(name)
-
-
-def test_a_redis_that_is_away_and_a_setting_that_nobody_reads_are_warned_of_once_and_it_starts(
-    instance_of: Callable[..., Instance], closed_port: int
-) -> None:
-    instance = instance_of(REDIS_DSN=f"redis://:hunter2@127.0.0.1:{closed_port}/0", RETRY_SHEDULE="5", JWT_SECRET="x")
-    instance.until_ready()
     warnings = [line for line in instance.output.splitlines() if line.startswith("  ! ")]
     assert [line.split()[1] for line in warnings] == ["POSTRIDER_RETRY_SHEDULE", "POSTRIDER_JWT_SECRET", "Redis"]
     assert "hunter2" not in instance.output
     assert instance.output.count("RETRY_SHEDULE") == 1
     assert "InsecureKeyLength" not in instance.output
+    assert instance.end(signal.SIGINT) == 130, "as a shell says of what Ctrl-C has ended"
+    await servers.drop(name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.db.group_commit import GroupCommit, Overloaded
+from app.db.group_commit import Bounds, GroupCommit, Late, Overloaded
 
 
 class Disk:
@@ -131,3 +131,80 @@ async def test_draining_waits_for_everything_that_was_put(disk: Disk) -> None:
     await group.drain()
     assert [item for batch in disk.batches for item in batch] == list(range(10))
     assert await asyncio.gather(*callers) == [2 * item for item in range(10)]
+
+
+def bounded(
+    disk: Disk, *, line: float = 60.0, seconds: float = 60.0, waiting: int = 1000, batch: int = 1000, **limits: int
+) -> GroupCommit[int, int]:
+    """A group commit in which an item weighs as many bytes as it says."""
+    return GroupCommit(disk.write, bounds=Bounds(line, seconds, abs, waiting, batch), **limits)
+
+
+async def test_who_waits_in_line_for_longer_than_allowed_is_sent_away_and_nothing_is_written_for_them(
+    disk: Disk,
+) -> None:
+    group = bounded(disk, line=0.1, lanes=1)
+    disk.go.clear()
+    first = asyncio.create_task(group.put(1))
+    while not disk.batches:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        with pytest.raises(Overloaded):
+            await group.put(2)
+    disk.go.set()
+    assert await first == 2
+    assert await group.put(3) == 6
+    assert disk.batches == [[1], [3]]
+
+
+async def test_whose_commit_does_not_end_is_told_so_in_time_and_the_lane_is_free_once_it_does(disk: Disk) -> None:
+    group = bounded(disk, seconds=0.1, lanes=1)
+    disk.go.clear()
+    results = await asyncio.gather(group.put(1), group.put(2), return_exceptions=True)
+    assert [type(result) for result in results] == [Late, Late]
+    waiting = asyncio.create_task(group.put(3))
+    await asyncio.sleep(0)
+    assert disk.batches == [[1, 2]]
+    disk.go.set()
+    assert await waiting == 6
+
+
+async def test_as_many_may_wait_as_were_lately_committed_in_the_time_that_they_may_wait_for() -> None:
+    async def write(batch: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0.02 * len(batch))
+        return list(batch)
+
+    # 50 in a second, so that no more than the half can be served within half a second.
+    bounds: Bounds[int] = Bounds(0.5, 60.0, abs, 10_000, 10_000)
+    group: GroupCommit[int, int] = GroupCommit(write, most=5, lanes=1, waiting=1000, bounds=bounds)
+    callers = [asyncio.create_task(group.put(1)) for _ in range(60)]
+    await asyncio.sleep(0.4)
+    assert group.is_full, "forty wait, and less than thirty will be served in time"
+    with pytest.raises(Overloaded):
+        await group.put(1)
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert {type(result) for result in results} == {int, Overloaded}
+    assert not group.is_full
+    assert await group.put(2) == 2
+
+
+async def test_those_who_wait_hold_no_more_bytes_than_allowed(disk: Disk) -> None:
+    group = bounded(disk, waiting=100, lanes=1)
+    disk.go.clear()
+    callers = [asyncio.create_task(group.put(1))]
+    while not disk.batches:
+        await asyncio.sleep(0)
+    callers += [asyncio.create_task(group.put(60)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert group.is_full
+    with pytest.raises(Overloaded):
+        await group.put(1)
+    disk.go.set()
+    assert await asyncio.gather(*callers) == [2, 120, 120]
+    assert await group.put(99) == 198, "what was written is not held any more"
+
+
+async def test_a_batch_is_full_when_it_has_its_bytes_however_few_items_that_are(disk: Disk) -> None:
+    group = bounded(disk, batch=100)
+    assert await asyncio.gather(*map(group.put, [60, 30, 50, 500, 1])) == [120, 60, 100, 1000, 2]
+    assert disk.batches == [[60, 30], [50], [500], [1]]

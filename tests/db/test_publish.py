@@ -1,6 +1,7 @@
 """Hop 3: what one statement stores, for whom, and what becomes of those that meet in a batch."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 import asyncpg
@@ -10,6 +11,7 @@ import pytest
 from app import ids
 from app.db.message.publish import Refusal, Stored
 from app.db.session import Database
+from app.payload_store.stored import StoredPayload
 from tests import factories
 from tests.db.desk import Desk
 
@@ -29,6 +31,10 @@ async def test_a_message_is_stored_as_it_came_and_its_time_is_the_one_that_is_an
         "tags": None,
         "payload": b'{"a": 1.10}',
         "created_at": result.created_at,
+        "deliveries": 0,
+        "stored_bytes": None,
+        "stored_digest": None,
+        "payload_days": None,
     }
 
 
@@ -230,3 +236,33 @@ async def test_once_some_of_a_batch_are_stored_a_lost_connection_is_the_outcome_
     assert results[1] is Refusal.TAKEN
     assert all(isinstance(result, asyncpg.PostgresError) for result in results[2:])
     assert await desk.stored() == {batch[0].id}
+
+
+async def test_a_payload_that_is_kept_elsewhere_is_not_in_its_row_and_still_says_its_line(
+    desk: Desk, client: httpx.AsyncClient
+) -> None:
+    await factories.create_endpoint(client, desk.application, orderedBy="/a")
+    payload = b'{"a": "one"}'
+    elsewhere = desk.new(payload=payload, stored=StoredPayload.of("msg", payload))
+    here = desk.new(payload=payload, payload_days=5)
+    assert await desk.publish(elsewhere, here) == ["Stored", "Stored"]
+    rows = await desk.pool.fetch(
+        "SELECT id, payload, stored_bytes, stored_digest, payload_days FROM messages WHERE id = ANY ($1)",
+        [elsewhere.id, here.id],
+    )
+    assert {tuple(row) for row in rows} == {
+        (elsewhere.id, None, len(payload), hashlib.sha256(payload).digest(), None),
+        (here.id, payload, None, None, 5),
+    }
+    lines = await desk.pool.fetch(
+        "SELECT line FROM pending_deliveries WHERE message_id = ANY ($1)", [elsewhere.id, here.id]
+    )
+    assert len(lines) == 2
+    assert len({row["line"] for row in lines}) == 1
+    assert lines[0]["line"] != 0
+    due = await desk.pool.fetch(
+        "SELECT message_id, expires_at - now() BETWEEN interval '4 days 23 hours' AND interval '5 days' AS in_time"
+        " FROM payload_expiries WHERE message_id = ANY ($1)",
+        [elsewhere.id, here.id],
+    )
+    assert [tuple(row) for row in due] == [(here.id, True)]

@@ -33,6 +33,6 @@ class AttemptRow(SQLModel, table=True):
     trigger: int = Field(sa_column=Column(SmallInteger, nullable=False))
     # 0: there was no answer.
     response_status_code: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    response: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    response: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
     response_duration_ms: int
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))

@@ -27,11 +27,11 @@ class EndpointRow(SQLModel, table=True):
     channels: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text)))
     # `metadata` is SQLAlchemy's own name on a class.
     metadata_: dict[str, str] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
-    headers: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    secrets: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    headers: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
+    secrets: bytes = Field(repr=False, sa_column=Column(LargeBinary, nullable=False))
     timeout_seconds: int | None = None
-    authentication: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    client_identity: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    authentication: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
+    client_identity: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
     server_authorities: str | None = None
     # What its deliveries are ordered by: 'endpoint' for all, a JSON Pointer to a key in the payload, or nothing.
     ordered_by: str | None = None

@@ -15,8 +15,9 @@ SELECT id, revision, url, timeout_seconds, headers, secrets, authentication, cli
 FROM endpoints WHERE id = ANY ($1::text[])
 """
 
-# What it protects: of all who see an endpoint fail one disables it, the organization is told once, and a crash cannot
-# come between the two. Whoever changed or enabled the endpoint since it was sent to (`revision`) wants it tried again.
+# What it protects: of all who see an endpoint fail one disables it, the organization is told once, its audit log says
+# so, and a crash cannot come between these. Whoever changed or enabled the endpoint since it was sent to (`revision`)
+# wants it tried again.
 _DISABLE: Final = f"""
 WITH disabled AS (
     UPDATE endpoints SET disabled = true, disabled_reason = $3, updated_at = now()
@@ -27,6 +28,13 @@ WITH disabled AS (
            jsonb_build_object('endpointId', id, 'endpointUid', uid, 'failSince', $5::text, 'trigger', 'automatic',
                               'reason', $3::text) AS data
     FROM disabled
+), audited AS (
+    INSERT INTO audit_entries (id, organization_id, application_id, actor_kind, operation, target, changes)
+    SELECT $6, a.organization_id, CASE WHEN NOT a.operational THEN a.id END, 'system', 'system.endpoint.disable', d.id,
+           jsonb_build_array(jsonb_build_object('entity', 'endpoint', 'id', d.id, 'fields', jsonb_build_object(
+               'disabled', jsonb_build_object('before', false, 'after', true),
+               'disabled_reason', jsonb_build_object('after', $3::text))))
+    FROM disabled d JOIN applications a ON a.id = d.application_id
 ), {TELLING}
 SELECT EXISTS (SELECT FROM disabled) AS disabled, ARRAY(SELECT DISTINCT shard FROM told_deliveries) AS shards
 """
@@ -60,5 +68,5 @@ async def disable(
     The shards in which the news of it is due. None if it is disabled already, or was changed since that revision.
     """
     since = None if failing_since is None else failing_since.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    row = await pool.fetchrow(_DISABLE, endpoint_id, revision, reason, ids.new_id("msg"), since)
+    row = await pool.fetchrow(_DISABLE, endpoint_id, revision, reason, ids.new_id("msg"), since, ids.new_id("audit"))
     return set(row["shards"]) if row["disabled"] else None

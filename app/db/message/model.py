@@ -4,9 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BindParameter, Column, ColumnElement, DateTime, LargeBinary, Table, Text, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    DateTime,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
+
+from app.payload_store.stored import StoredPayload
 
 
 class MessageRow(SQLModel, table=True):
@@ -19,8 +33,22 @@ class MessageRow(SQLModel, table=True):
     channels: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text)))
     tags: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text)))
     # The JSON object as received, byte for byte; None once expunged or expired.
-    payload: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    payload: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
+    # How many deliveries were made of it, for the ledger; None: it was published by an older release.
+    deliveries: int | None = None
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))
+    # Where the payload is in the payload store: its size and SHA-256, and None for `payload`.
+    stored_bytes: int | None = None
+    stored_digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    # Days that the publisher wants the payload kept; None: as the organization has it.
+    payload_days: int | None = Field(default=None, sa_column=Column(SmallInteger))
+
+    @property
+    def stored(self) -> StoredPayload | None:
+        """What is known of the payload if it is in the payload store."""
+        if self.stored_bytes is None or self.stored_digest is None:
+            return None
+        return StoredPayload(self.id, self.stored_bytes, self.stored_digest)
 
 
 class MessageEventIdRow(SQLModel, table=True):

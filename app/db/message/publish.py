@@ -1,27 +1,37 @@
 """Hop 3: one statement stores a whole batch of messages and what must be delivered of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
 
 import asyncpg
 
+from app.payload_store.stored import StoredPayload
+
 IDEMPOTENCY_HOURS: Final = 12
+
+# The endpoints that want a message `m`.
+_WANT: Final = """
+    e.application_id = m.application_id AND e.deleted_at IS NULL AND NOT e.disabled
+        AND (e.event_types IS NULL OR m.event_type = ANY (e.event_types))
+        AND (e.channels IS NULL OR e.channels && string_to_array(m.channels, ','))
+"""
 
 # What it protects: a message, the claims on its event id and idempotency key, and its deliveries are committed together
 # or not at all. The application is checked here, not in a cache, so that nothing is accepted for a deleted one, and the
 # endpoints are matched here, so that one that any process created a moment ago gets the message. Claims are made in one
 # order everywhere, so that two batches with the same claims wait for each other, but never in a circle. A delivery to
-# an ordered endpoint takes its position here: what was acknowledged before this statement began has a lower one.
-_PUBLISH: Final = f"""
+# an ordered endpoint takes its position here: what was acknowledged before this statement began has a lower one. The
+# message keeps how many deliveries were made of it, counted by themselves, for the ledger.
+_STATEMENT: Final = f"""
 WITH input AS (
     SELECT i.*
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[],
-                $9::bytea[], $10::bytea[]) WITH ORDINALITY
-        AS i(id, organization_id, application_id, uid, event_type, event_id, channels, payload, key, request_hash,
-             place)
+                $9::bytea[], $10::bytea[]{{arrays}}) WITH ORDINALITY
+        AS i(id, organization_id, application_id, uid, event_type, event_id, channels, payload, key, request_hash
+             {{names}}, place)
     -- Laterally, and not to be flattened: one look-up by key for each message, however many applications there are.
     CROSS JOIN LATERAL (
         SELECT FROM applications a
@@ -49,25 +59,37 @@ WITH input AS (
     INSERT INTO message_event_ids (application_id, event_id, message_id)
     SELECT application_id, event_id, id FROM accepted WHERE event_id IS NOT NULL ORDER BY application_id, event_id
 ), stored AS (
-    INSERT INTO messages (id, application_id, event_type, event_id, channels, payload)
-    SELECT id, application_id, event_type, event_id, string_to_array(channels, ','), payload FROM accepted
+    INSERT INTO messages (id, application_id, event_type, event_id, channels, payload, deliveries{{names}})
+    SELECT id, application_id, event_type, event_id, string_to_array(channels, ','), {{payload}},
+           (SELECT count(*) FROM endpoints e WHERE {_WANT}){{names}}
+    FROM accepted m
 ), queued AS (
     INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line)
     SELECT m.id, e.id, m.application_id, e.shard,
            -- The sub-select is asked once, if at all: a batch takes one number, and its messages the places behind it.
            CASE WHEN e.ordered_by IS NOT NULL THEN (SELECT next_position()) + m.place END,
            CASE WHEN e.ordered_by IS NOT NULL THEN line_of(m.payload, e.ordered_by) END
-    FROM accepted m
-    JOIN endpoints e ON e.application_id = m.application_id AND e.deleted_at IS NULL AND NOT e.disabled
-        AND (e.event_types IS NULL OR m.event_type = ANY (e.event_types))
-        AND (e.channels IS NULL OR e.channels && string_to_array(m.channels, ','))
+    FROM accepted m JOIN endpoints e ON {_WANT}
     RETURNING shard
-)
+){{expiring}}
 SELECT id, true AS accepted, now() AS created_at, (SELECT array_agg(DISTINCT shard) FROM queued) AS shards FROM accepted
 UNION ALL
 -- What may have been refused; those that are in both were not.
 SELECT id, false, NULL, NULL FROM input WHERE event_id IS NOT NULL OR key IS NOT NULL
 """
+_PUBLISH: Final = _STATEMENT.format(arrays="", names="", payload="payload", expiring="")
+
+# The same for batches in which a payload is in the payload store, or is not to be kept for as long as usual. All others
+# pay nothing for that. What is stored elsewhere comes along all the same: an ordered endpoint's line is read from it.
+_PUBLISH_KEEPING: Final = _STATEMENT.format(
+    arrays=", $11::integer[], $12::bytea[], $13::smallint[]",
+    names=", stored_bytes, stored_digest, payload_days",
+    payload="CASE WHEN stored_digest IS NULL THEN payload END",
+    expiring=""", expiring AS (
+    INSERT INTO payload_expiries (expires_at, message_id)
+    SELECT now() + make_interval(days => payload_days), id FROM accepted WHERE payload_days IS NOT NULL
+)""",
+)
 
 _REPLAY: Final = f"""
 SELECT k.message_id, k.request_hash, k.created_at FROM idempotency_keys k
@@ -97,9 +119,18 @@ class NewMessage:
     event_type: str
     event_id: str | None
     channels: tuple[str, ...] | None
-    payload: bytes
-    key: bytes | None
+    payload: bytes = field(repr=False)
+    key: bytes | None = field(repr=False)
     request_hash: bytes | None
+    # Days that the publisher wants the payload kept; None: as the organization has it.
+    payload_days: int | None = None
+    # Set if the payload is in the payload store, and so not to be written into the row.
+    stored: StoredPayload | None = None
+
+    @property
+    def is_usual(self) -> bool:
+        """Its payload is in its row, for as long as usual."""
+        return self.stored is None and self.payload_days is None
 
 
 class Refusal(Enum):
@@ -179,7 +210,16 @@ class Publishing:
             [m.key for m in batch],
             [m.request_hash for m in batch],
         )
-        rows = await self._pool.fetch(_PUBLISH, *columns)
+        if all(m.is_usual for m in batch):
+            rows = await self._pool.fetch(_PUBLISH, *columns)
+        else:
+            rows = await self._pool.fetch(
+                _PUBLISH_KEEPING,
+                *columns,
+                [m.stored.size if m.stored else None for m in batch],
+                [m.stored.digest if m.stored else None for m in batch],
+                [m.payload_days for m in batch],
+            )
         found: dict[str, Publication] = {}
         for row in rows:
             if row["accepted"]:

@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, update
 from sqlmodel import col, select
 
 from app.db.base import Page
 from app.db.history import HistoryTable, Span
 from app.db.message.model import MessageEventIdRow, MessageFilter, MessageRow
+from app.payload_store.stored import StoredPayload
 
 
 class Located(NamedTuple):
@@ -15,6 +16,8 @@ class Located(NamedTuple):
 
     id: str
     has_payload: bool
+    # Set if it is in the payload store.
+    stored: StoredPayload | None
 
 
 class MessagesTable(HistoryTable[MessageRow]):
@@ -39,11 +42,15 @@ class MessagesTable(HistoryTable[MessageRow]):
 
     async def locate(self, application_id: str, reference: str) -> Located | None:
         """Which message `reference` names, without reading it; or None."""
-        statement = select(MessageRow.id, col(MessageRow.payload).is_not(None)).where(
-            col(MessageRow.application_id) == application_id, self._named(application_id, reference)
-        )
+        statement = select(
+            MessageRow.id, col(MessageRow.payload).is_not(None), MessageRow.stored_bytes, MessageRow.stored_digest
+        ).where(col(MessageRow.application_id) == application_id, self._named(application_id, reference))
         row = (await self.session.execute(statement)).one_or_none()
-        return Located(row[0], row[1]) if row else None
+        if row is None:
+            return None
+        key, is_here, size, digest = row
+        stored = None if size is None or digest is None else StoredPayload(key, size, digest)
+        return Located(key, is_here or stored is not None, stored)
 
     async def page_about(self, application_id: str, span: Span, about: MessageFilter) -> Page[MessageRow]:
         """One page of the messages that a filter is about."""
@@ -59,4 +66,10 @@ class MessagesTable(HistoryTable[MessageRow]):
 
     async def expunge(self, application_id: str, message_id: str) -> bool:
         """Forget a message's payload for good; False if there is no such message."""
-        return await self._replace_content(application_id, message_id, None)
+        statement = (
+            update(self._table)
+            .where(self._column("application_id") == application_id, self._column("id") == message_id)
+            .values(payload=None, stored_bytes=None, stored_digest=None)
+            .returning(self._column("id"))
+        )
+        return (await self.session.execute(statement)).first() is not None

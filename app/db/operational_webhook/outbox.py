@@ -25,8 +25,8 @@ told AS (
     JOIN endpoints e ON e.application_id = t.application_id AND e.deleted_at IS NULL AND NOT e.disabled
         AND (e.event_types IS NULL OR t.event_type = ANY (e.event_types))
 ), told_messages AS (
-    INSERT INTO messages (id, application_id, event_type, payload)
-    SELECT DISTINCT ON (id) id, application_id, event_type, payload FROM wanted
+    INSERT INTO messages (id, application_id, event_type, payload, deliveries)
+    SELECT DISTINCT ON (id) id, application_id, event_type, payload, count(*) OVER (PARTITION BY id) FROM wanted
 ), told_deliveries AS (
     INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line)
     SELECT id, endpoint_id, application_id, shard, position, line FROM wanted
