@@ -45,6 +45,11 @@ class PayloadTooLarge(PostriderError):
     status, code, text = 413, "payload_too_large", "Request payload is too large."
 
 
+class EncodedBody(PostriderError):
+    status, code = 415, "unsupported_encoding"
+    text = "Bodies are read as they are: send JSON without Content-Encoding."
+
+
 class NotServed(PostriderError):
     status, code, text = 501, "not_implemented", "This API endpoint is not yet implemented."
 

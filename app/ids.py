@@ -9,9 +9,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, get_args
 
-Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask"]
+Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask", "key", "audit"]
 
-PREFIXES: Final[tuple[str, ...]] = tuple(f"{prefix}_" for prefix in get_args(Prefix))
+# What no uid may begin with. Where ids of the others are looked for there are no uids.
+PREFIXES: Final[tuple[str, ...]] = tuple(f"{prefix}_" for prefix in get_args(Prefix) if prefix not in {"key", "audit"})
 DEFAULT_ORGANIZATION_ID: Final = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -2,22 +2,29 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from loguru import logger
 
 from app import __version__, environment, garbage, logs
 from app.api import problems
-from app.api.api import router
+from app.api.api import outside, router
+from app.api.auth.watch import TokenWatch
 from app.api.gateway import Gateway
 from app.api.health.service import HealthService
+from app.api.ledger.service import LedgerService
 from app.api.message.direct import DirectPublishing
 from app.api.message.service import MessageService
+from app.api.metric.service import MetricService
 from app.broker import celery_app
+from app.db.api_token.fresh import find_token
 from app.db.message.publish import Publishing
 from app.db.preflight import require_ready
 from app.db.session import Database
 from app.doorbell import Doorbell
+from app.http_connections import allow_many
+from app.payload_store.store import open_store
 from app.sealing import Sealer
 from app.settings import Settings
 from app.settings import settings as process_settings
@@ -42,33 +49,52 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
-    app.state.tokens = TokenVerifier(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm)
     app.state.sealer = Sealer(settings.main_secrets)
     problems.install(app)
     app.include_router(router)
+    app.include_router(outside)
     return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
+    allow_many()
     database = Database(app.state.settings)
     await database.open()
     try:
         await require_ready(database.pool, app.state.sealer)
+        tokens = _tokens(app.state.settings, database)
+        watch = TokenWatch(database.pool, tokens)
+        await watch.start()
     except BaseException:
         await database.close()
         raise
     doorbell = Doorbell(celery_app(app.state.settings))
+    app.state.tokens = tokens
+    app.state.token_watch = watch
     app.state.database = database
     app.state.doorbell = doorbell
-    app.state.messages = MessageService(Publishing(database.pool), doorbell)
+    app.state.payload_store = store = open_store(app.state.settings)
+    app.state.messages = MessageService(
+        Publishing(database.pool), doorbell, app.state.settings.db_statement_timeout, store
+    )
+    app.state.ledger = LedgerService(app.state.settings.db_dsn)
+    metrics_token = app.state.settings.metrics_token
+    app.state.metrics = MetricService(database.pool, metrics_token and metrics_token.get_secret_value())
     app.state.health = HealthService(database.pool, app.state.settings.redis_dsn)
-    publishing = DirectPublishing(app.state.tokens, app.state.messages, app.state.settings.max_body_bytes)
+    publishing = DirectPublishing(tokens, app.state.messages, app.state.settings.max_body_bytes)
     garbage.settle()
     # At these levels each request has its line in the log, which the usual way writes.
     logged = app.state.settings.log_level in {"trace", "debug"}
     yield {} if logged else {"publishing": publishing}
     await publishing.close()
+    await watch.stop()
     await app.state.messages.close()
     await doorbell.close()
     await database.close()
+
+
+def _tokens(settings: Settings, database: Database) -> TokenVerifier:
+    assert settings.jwt_secret is not None
+    find = partial(find_token, database.pool)
+    return TokenVerifier(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm, find)

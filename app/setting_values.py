@@ -9,7 +9,9 @@ import json
 import ssl
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import SecretStr
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -57,11 +59,11 @@ def words(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def proxy(value: str) -> str:
+def proxy(value: SecretStr) -> SecretStr:
     """The URL of a proxy. `socks5h` is what some programs call `socks5`: names are never resolved by the proxy here."""
     wrong = "it must be http://, https:// or socks5://, with host, port and nothing after it, as in http://proxy:3128"
     try:
-        parts = urlsplit(value)
+        parts = urlsplit(value.get_secret_value())
         is_proxy = parts.scheme in _PROXY_SCHEMES and parts.hostname and parts.port
     except ValueError:  # The port is not one.
         raise ValueError(wrong) from None
@@ -76,4 +78,49 @@ def authorities(value: Path) -> Path:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
     except OSError:  # ssl.SSLError is one.
         raise ValueError("it must name a file of certificates in PEM that this process can read") from None
+    return value
+
+
+def payload_store(value: SecretStr) -> SecretStr:
+    """The URL of a folder or of an S3 bucket."""
+    url = urlsplit(value.get_secret_value())
+    options = dict(parse_qsl(url.query))
+    if url.scheme == "file":
+        if url.netloc or len(url.path) < 2 or url.query:
+            raise ValueError("a folder must be named from the root on, as in file:///var/lib/postrider/payloads")
+    elif url.scheme != "s3" or not url.hostname or bool(url.username) != bool(url.password):
+        raise ValueError("it must be file:///folder or s3://bucket/prefix, with both key and secret or neither")
+    elif not options.keys() <= {"endpoint", "region"} or "://" not in options.get("endpoint", "://"):
+        raise ValueError("it may say ?endpoint=https://… and region=…, and nothing else")
+    return value
+
+
+def address(value: str) -> str:
+    """Host and port."""
+    _, separator, port = value.rpartition(":")
+    if not separator or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("it must be host:port, with a port from 1 to 65535")
+    return value
+
+
+def postgres(value: str) -> str:
+    """The address of a Postgres server; accepts SQLAlchemy's spelling too."""
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
+        raise ValueError("it must begin with postgresql://")
+    return f"postgresql://{rest}"
+
+
+def redis(value: str) -> str:
+    """The address of a Redis server."""
+    if not value.startswith(("redis://", "rediss://")):
+        raise ValueError("it must begin with redis:// or rediss://")
+    return value
+
+
+def web_address(value: str) -> str:
+    """The URL of something that browsers open."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("it must be a URL that begins with http:// or https://")
     return value

@@ -9,7 +9,6 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -26,7 +25,9 @@ def _setting(name: str, default: Any, description: str, svix: str | None = None,
     names = [f"POSTRIDER_{name}", *([f"SVIX_{svix}"] if svix else [])]
     if name == "DB_DSN":
         names.append("DATABASE_URL")
-    return Field(default, validation_alias=AliasChoices(*names), description=description, **limits)
+    # Addresses of servers have passwords in them.
+    shown = not name.endswith("_DSN")
+    return Field(default, validation_alias=AliasChoices(*names), description=description, repr=shown, **limits)
 
 
 class Settings(BaseSettings):
@@ -34,23 +35,25 @@ class Settings(BaseSettings):
         env_file=".env", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
     )
 
-    listen_address: str = _setting(
+    listen_address: Annotated[str, AfterValidator(values.address)] = _setting(
         "LISTEN_ADDRESS",
         "0.0.0.0:8071",
         "Host and port of the API. `postrider up` listens on 127.0.0.1:8071 unless this is set.",
         "LISTEN_ADDRESS",
     )
-    db_dsn: str | None = _setting(
+    db_dsn: Annotated[str, AfterValidator(values.postgres)] | None = _setting(
         "DB_DSN", None, "The Postgres server, `postgresql://user:password@host/database`.", "DB_DSN"
     )
-    db_read_dsn: str | None = _setting("DB_READ_DSN", None, "A read replica for lists; unset: the server of `DB_DSN`.")
+    db_read_dsn: Annotated[str, AfterValidator(values.postgres)] | None = _setting(
+        "DB_READ_DSN", None, "A read replica for lists; unset: the server of `DB_DSN`."
+    )
     db_pool_max_size: int = _setting(
         "DB_POOL_MAX_SIZE", 20, "Most Postgres connections of one process.", "DB_POOL_MAX_SIZE", ge=4, le=1000
     )
     db_statement_timeout: float = _setting(
         "DB_STATEMENT_TIMEOUT", 5.0, "Seconds after which the API gives up on a statement (503).", gt=0, le=300
     )
-    redis_dsn: str | None = _setting(
+    redis_dsn: Annotated[str, AfterValidator(values.redis)] | None = _setting(
         "REDIS_DSN", None, "The Redis or Valkey server, `redis://host:6379/0`; Celery's broker.", "REDIS_DSN"
     )
     queue_prefix: str = _setting("QUEUE_PREFIX", "postrider", "Prefix of every key in Redis.", "QUEUE_PREFIX")
@@ -75,7 +78,7 @@ class Settings(BaseSettings):
         "DEFAULT_SIGNATURE_TYPE", "hmac256", "Kind of the secrets that are generated.", "DEFAULT_SIGNATURE_TYPE"
     )
 
-    app_portal_url: str | None = _setting(
+    app_portal_url: Annotated[str, AfterValidator(values.web_address)] | None = _setting(
         "APP_PORTAL_URL",
         None,
         "The application portal that access links lead to; unset: this server, at the address it was called by.",
@@ -93,6 +96,15 @@ class Settings(BaseSettings):
     )
     idle_timeout: float = _setting(
         "IDLE_TIMEOUT", 30.0, "Seconds after which an idle connection to the API is closed.", gt=0, le=3600
+    )
+
+    max_connections: int = _setting(
+        "MAX_CONNECTIONS",
+        10_000,
+        "Most connections to one API process. One more closes those that were idle for longest; without any, it is "
+        "refused (503). Also bounded by three quarters of the process's file descriptors.",
+        ge=16,
+        le=1_000_000,
     )
 
     retry_schedule: Annotated[
@@ -149,7 +161,7 @@ class Settings(BaseSettings):
     ca_file: Annotated[Path, AfterValidator(values.authorities)] | None = _setting(
         "CA_FILE", None, "Certificates (PEM) of authorities that deliveries trust in addition to the system's."
     )
-    proxy_addr: SecretStr | None = _setting(
+    proxy_addr: Annotated[SecretStr, AfterValidator(values.proxy)] | None = _setting(
         "PROXY_ADDR",
         None,
         "The proxy that deliveries go through, `http://`, `https://` or `socks5://user:password@host:port`. It is "
@@ -166,6 +178,26 @@ class Settings(BaseSettings):
         "WHITELABEL_HEADERS", False, "Send only the `webhook-*` headers, not `svix-*` too.", "WHITELABEL_HEADERS"
     )
 
+    retention_days: int = _setting(
+        "RETENTION_DAYS", 90, "Days that history is kept; it leaves by whole weeks. 0: for ever.", ge=0, le=36_500
+    )
+    payload_store: Annotated[SecretStr, AfterValidator(values.payload_store)] | None = _setting(
+        "PAYLOAD_STORE",
+        None,
+        "Where large payloads are kept instead of in Postgres: `file:///folder`, which all processes share, or "
+        "`s3://key:secret@bucket/prefix?endpoint=https://…&region=…`.",
+    )
+    payload_store_min_bytes: int = _setting(
+        "PAYLOAD_STORE_MIN_BYTES", 65_536, "Least size in bytes of a payload that goes to `PAYLOAD_STORE`.", ge=8192
+    )
+
+    audit_retention_days: int = _setting(
+        "AUDIT_RETENTION_DAYS", 400, "Days that entries of the audit log are kept.", ge=1, le=36_500
+    )
+
+    metrics_token: SecretStr | None = _setting(
+        "METRICS_TOKEN", None, "Bearer token that `/metrics` asks for; unset: it answers this machine only."
+    )
     log_level: Literal["trace", "debug", "info", "warning", "error"] = _setting(
         "LOG_LEVEL",
         "info",
@@ -181,43 +213,13 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("db_dsn", "db_read_dsn", "redis_dsn", "jwt_secret", "main_secret", "app_portal_url", "ca_file", "proxy_addr"),
+        *("payload_store", "metrics_token"),
         mode="before",
     )
     @classmethod
     def _blank_is_missing(cls, value: object) -> object:
         """A variable that is set to nothing, as templates of environments leave it, is one that is not set."""
         return None if isinstance(value, str) and not value.strip(" ,") else value
-
-    @field_validator("db_dsn", "db_read_dsn")
-    @classmethod
-    def _check_postgres(cls, value: str | None) -> str | None:
-        """Accepts SQLAlchemy's spelling too."""
-        if value is None:
-            return None
-        scheme, separator, rest = value.partition("://")
-        if not separator or scheme not in {"postgres", "postgresql", "postgresql+asyncpg"}:
-            raise ValueError("it must begin with postgresql://")
-        return f"postgresql://{rest}"
-
-    @field_validator("redis_dsn")
-    @classmethod
-    def _check_redis(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://")):
-            raise ValueError("it must begin with redis:// or rediss://")
-        return value
-
-    @field_validator("proxy_addr")
-    @classmethod
-    def _check_proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and SecretStr(values.proxy(value.get_secret_value()))
-
-    @field_validator("app_portal_url")
-    @classmethod
-    def _check_portal(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "http://unset")
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("it must be a URL that begins with http:// or https://")
-        return value
 
     @property
     def host(self) -> str:
@@ -239,14 +241,6 @@ class Settings(BaseSettings):
     def main_secrets(self) -> tuple[str, ...]:
         value = self.main_secret.get_secret_value() if self.main_secret else ""
         return tuple(part.strip() for part in value.split(",") if part.strip())
-
-    @field_validator("listen_address")
-    @classmethod
-    def _check_address(cls, value: str) -> str:
-        _, separator, port = value.rpartition(":")
-        if not separator or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ValueError("it must be host:port, with a port from 1 to 65535")
-        return value
 
 
 def load(**overrides: Any) -> Settings:

@@ -22,23 +22,89 @@ CREATE FUNCTION public.count_endpoint_revision() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    NEW.revision := OLD.revision + 1;
+    IF current_setting('postrider.resealing', true) IS DISTINCT FROM 'on' THEN
+        NEW.revision := OLD.revision + 1;
+    END IF;
     RETURN NEW;
 END
 $$;
 
 
 --
--- Name: ensure_partitions(integer); Type: FUNCTION; Schema: public; Owner: -
+-- Name: drop_history(date); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.ensure_partitions(weeks_ahead integer DEFAULT 4) RETURNS integer
+CREATE FUNCTION public.drop_history(week date) RETURNS integer
+    LANGUAGE plpgsql
+    SET lock_timeout TO '100ms'
+    SET plan_cache_mode TO 'auto'
+    SET enable_seqscan TO 'on'
+    SET enable_bitmapscan TO 'on'
+    SET enable_hashjoin TO 'on'
+    SET enable_mergejoin TO 'on'
+    AS $$
+DECLARE
+    most_kept constant integer := 10000;
+    most_bytes constant bigint := 67108864;
+    starts constant timestamptz := week::timestamp AT TIME ZONE 'UTC';
+    low constant text := floor_id('msg', starts);
+    high constant text := floor_id('msg', starts + interval '1 week');
+    suffix constant text := to_char(week, 'YYYYMMDD');
+    kept integer;
+    bytes bigint;
+    kept_messages messages[];
+    kept_deliveries deliveries[];
+    child text;
+BEGIN
+    FOR round IN 1..2 LOOP
+        -- Before the locks, so that they are not taken in vain; and under them, because a resend may have come between.
+        SELECT count(*), coalesce(sum(octet_length(m.payload)), 0) INTO kept, bytes
+        FROM (
+            SELECT DISTINCT message_id FROM pending_deliveries
+            WHERE message_id >= low AND message_id < high LIMIT most_kept + 1
+        ) p JOIN messages m ON m.id = p.message_id;
+        IF kept > most_kept OR bytes > most_bytes THEN
+            RETURN NULL;
+        END IF;
+        IF round = 1 THEN
+            LOCK TABLE ONLY messages, ONLY deliveries, ONLY attempts IN ACCESS EXCLUSIVE MODE;
+        END IF;
+    END LOOP;
+    IF kept > 0 THEN
+        SELECT array_agg(m) INTO kept_messages FROM messages m
+        WHERE m.id >= low AND m.id < high AND m.id IN (
+            SELECT message_id FROM pending_deliveries WHERE message_id >= low AND message_id < high);
+        SELECT array_agg(d) INTO kept_deliveries FROM deliveries d
+        WHERE d.message_id >= low AND d.message_id < high AND d.message_id IN (
+            SELECT message_id FROM pending_deliveries WHERE message_id >= low AND message_id < high);
+    END IF;
+    FOR child IN SELECT relname FROM pg_class
+        WHERE oid IN (to_regclass('messages_' || suffix), to_regclass('deliveries_' || suffix),
+                      to_regclass('attempts_' || suffix))
+    LOOP
+        EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE NOWAIT', child);
+        EXECUTE format('DROP TABLE %I', child);
+    END LOOP;
+    INSERT INTO messages SELECT (m).* FROM unnest(kept_messages) m ON CONFLICT DO NOTHING;
+    INSERT INTO deliveries SELECT (d).* FROM unnest(kept_deliveries) d ON CONFLICT DO NOTHING;
+    RETURN kept;
+END
+$$;
+
+
+--
+-- Name: ensure_partitions(integer, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ensure_partitions(weeks_ahead integer DEFAULT 4, at timestamp with time zone DEFAULT now()) RETURNS integer
     LANGUAGE plpgsql
     SET lock_timeout TO '500ms'
     AS $$
 DECLARE
+    most_moved constant integer := 20000;
     made integer := 0;
     made_here integer;
+    strays integer;
     history record;
     week timestamptz;
     child text;
@@ -53,11 +119,18 @@ BEGIN
         BEGIN
             made_here := 0;
             FOR ahead IN 0..weeks_ahead LOOP
-                week := date_trunc('week', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + make_interval(weeks => ahead);
+                week := date_trunc('week', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + make_interval(weeks => ahead);
                 child := history.column1 || '_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD');
                 CONTINUE WHEN to_regclass(child) IS NOT NULL;
                 low := floor_id(history.column3, week);
                 high := floor_id(history.column3, week + interval '1 week');
+                EXECUTE format('SELECT count(*) FROM (SELECT FROM %I WHERE %I >= %L AND %I < %L LIMIT %s) s',
+                    history.column1 || '_default', history.column2, low, history.column2, high, most_moved + 1)
+                    INTO strays;
+                IF strays > most_moved THEN
+                    RAISE WARNING '% is not made: its rows are in the default partition, until they expire', child;
+                    CONTINUE;
+                END IF;
                 EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', history.column1 || '_default');
                 EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, history.column1);
                 EXECUTE format(
@@ -108,22 +181,34 @@ CREATE FUNCTION public.line_of(payload bytea, ordered_by text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     AS $_$
 DECLARE
-    value json;
+    tokens text[];
     token text;
+    value json;
 BEGIN
     IF payload IS NULL OR ordered_by = 'endpoint' THEN
         RETURN 0;
     END IF;
+    -- The pointer "/" is to the key "", of which string_to_array makes no token at all.
+    tokens := coalesce(nullif(string_to_array(substr(ordered_by, 2), '/'), '{}'), '{""}');
     -- Postgres cannot hold NUL in a text.
     value := replace(convert_from(payload, 'UTF8'), '\u0000', '\ufffd')::json;
-    -- The pointer "/" is to the key "", of which string_to_array makes no token at all.
-    FOREACH token IN ARRAY coalesce(nullif(string_to_array(substr(ordered_by, 2), '/'), '{}'), '{""}') LOOP
-        token := replace(replace(token, '~1', '/'), '~0', '~');
-        value := CASE json_typeof(value)
-            WHEN 'object' THEN value -> token
-            WHEN 'array' THEN CASE WHEN token ~ '^(0|[1-9][0-9]{0,8})$' THEN value -> token::integer END
-        END;
-    END LOOP;
+    IF ordered_by !~ '/([-+[:space:]]|0[0-9])' THEN
+        -- One pass over the payload, however deep it is and however long the pointer.
+        IF ordered_by LIKE '%~%' THEN
+            tokens := ARRAY(SELECT replace(replace(t.token, '~1', '/'), '~0', '~')
+                            FROM unnest(tokens) WITH ORDINALITY AS t(token, place) ORDER BY t.place);
+        END IF;
+        value := value #> tokens;
+    ELSE
+        -- What #> takes for an index, and RFC 6901 does not.
+        FOREACH token IN ARRAY tokens LOOP
+            token := replace(replace(token, '~1', '/'), '~0', '~');
+            value := CASE json_typeof(value)
+                WHEN 'object' THEN value -> token
+                WHEN 'array' THEN CASE WHEN token ~ '^(0|[1-9][0-9]{0,8})$' THEN value -> token::integer END
+            END;
+        END LOOP;
+    END IF;
     RETURN CASE WHEN json_typeof(value) IN ('string', 'number', 'boolean')
         THEN hashtextextended(value #>> '{}', 0) ELSE 0 END;
 EXCEPTION WHEN OTHERS THEN
@@ -141,9 +226,40 @@ CREATE FUNCTION public.next_position() RETURNS bigint
     AS $$ SELECT nextval('positions') * 65536 $$;
 
 
+--
+-- Name: refuse_change(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'entries of % are not changed once they are written', TG_TABLE_NAME;
+END
+$$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
+
+--
+-- Name: api_tokens; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.api_tokens (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    hash bytea NOT NULL,
+    ending text NOT NULL,
+    scopes text[],
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT api_tokens_scopes_check CHECK ((scopes <> '{}'::text[]))
+);
+
 
 --
 -- Name: applications; Type: TABLE; Schema: public; Owner: -
@@ -204,6 +320,25 @@ CREATE TABLE public.attempts_default (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT attempts_created_at_not_null NOT NULL,
     CONSTRAINT attempts_status_check CHECK ((status = ANY (ARRAY[0, 2]))),
     CONSTRAINT attempts_trigger_check CHECK ((trigger = ANY (ARRAY[0, 1])))
+);
+
+
+--
+-- Name: audit_entries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.audit_entries (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text COLLATE pg_catalog."C",
+    actor_kind text NOT NULL,
+    actor_id text COLLATE pg_catalog."C",
+    operation text NOT NULL COLLATE pg_catalog."C",
+    target text COLLATE pg_catalog."C",
+    changes jsonb DEFAULT '[]'::jsonb NOT NULL,
+    correlation_id text COLLATE pg_catalog."C",
+    address text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 
@@ -333,6 +468,19 @@ CREATE TABLE public.installation (
 
 
 --
+-- Name: ledger_figures; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_figures (
+    part text NOT NULL,
+    taken_at timestamp with time zone DEFAULT now() NOT NULL,
+    seconds double precision NOT NULL,
+    figures jsonb NOT NULL,
+    CONSTRAINT ledger_figures_part_check CHECK ((part = ANY (ARRAY['balance'::text, 'queue'::text])))
+);
+
+
+--
 -- Name: message_event_ids; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -355,7 +503,11 @@ CREATE TABLE public.messages (
     channels text[],
     tags text[],
     payload bytea,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    deliveries integer,
+    stored_bytes integer,
+    stored_digest bytea,
+    payload_days smallint
 )
 PARTITION BY RANGE (id);
 
@@ -372,7 +524,11 @@ CREATE TABLE public.messages_default (
     channels text[],
     tags text[],
     payload bytea,
-    created_at timestamp with time zone DEFAULT now() CONSTRAINT messages_created_at_not_null NOT NULL
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT messages_created_at_not_null NOT NULL,
+    deliveries integer,
+    stored_bytes integer,
+    stored_digest bytea,
+    payload_days smallint
 );
 
 
@@ -383,8 +539,22 @@ CREATE TABLE public.messages_default (
 CREATE TABLE public.organizations (
     id text NOT NULL COLLATE pg_catalog."C",
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    operational_application_id text COLLATE pg_catalog."C"
+    operational_application_id text COLLATE pg_catalog."C",
+    payload_retention_days smallint,
+    payloads_expired_to timestamp with time zone,
+    CONSTRAINT organizations_payload_retention_days_check CHECK ((payload_retention_days > 0))
 );
+
+
+--
+-- Name: payload_expiries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.payload_expiries (
+    expires_at timestamp with time zone NOT NULL,
+    message_id text NOT NULL COLLATE pg_catalog."C"
+)
+WITH (autovacuum_vacuum_scale_factor='0.02');
 
 
 --
@@ -441,6 +611,32 @@ WITH (fillfactor='50');
 
 
 --
+-- Name: suspects; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.suspects (
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    begun smallint DEFAULT 1 NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: token_revocations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.token_revocations (
+    subject text NOT NULL COLLATE pg_catalog."C",
+    issued_until timestamp with time zone NOT NULL,
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    ends_at timestamp with time zone NOT NULL,
+    forget_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+--
 -- Name: workers; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -473,6 +669,22 @@ ALTER TABLE ONLY public.messages ATTACH PARTITION public.messages_default DEFAUL
 
 
 --
+-- Name: api_tokens api_tokens_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_hash_key UNIQUE (hash);
+
+
+--
+-- Name: api_tokens api_tokens_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: applications applications_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -494,6 +706,14 @@ ALTER TABLE ONLY public.attempts
 
 ALTER TABLE ONLY public.attempts_default
     ADD CONSTRAINT attempts_default_pkey PRIMARY KEY (message_id, id);
+
+
+--
+-- Name: audit_entries audit_entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_entries
+    ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
 
 
 --
@@ -553,6 +773,14 @@ ALTER TABLE ONLY public.installation
 
 
 --
+-- Name: ledger_figures ledger_figures_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_figures
+    ADD CONSTRAINT ledger_figures_pkey PRIMARY KEY (part);
+
+
+--
 -- Name: message_event_ids message_event_ids_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -585,6 +813,14 @@ ALTER TABLE ONLY public.organizations
 
 
 --
+-- Name: payload_expiries payload_expiries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.payload_expiries
+    ADD CONSTRAINT payload_expiries_pkey PRIMARY KEY (expires_at, message_id);
+
+
+--
 -- Name: pending_deliveries pending_deliveries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -609,11 +845,41 @@ ALTER TABLE ONLY public.shards
 
 
 --
+-- Name: suspects suspects_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.suspects
+    ADD CONSTRAINT suspects_pkey PRIMARY KEY (message_id, endpoint_id);
+
+
+--
+-- Name: token_revocations token_revocations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.token_revocations
+    ADD CONSTRAINT token_revocations_pkey PRIMARY KEY (subject, issued_until);
+
+
+--
 -- Name: workers workers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
+
+
+--
+-- Name: api_tokens_changed_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX api_tokens_changed_at ON public.api_tokens USING btree (changed_at);
+
+
+--
+-- Name: api_tokens_organization_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX api_tokens_organization_id ON public.api_tokens USING btree (organization_id, id);
 
 
 --
@@ -656,6 +922,34 @@ CREATE INDEX attempts_failed ON ONLY public.attempts USING btree (endpoint_id, i
 --
 
 CREATE INDEX attempts_default_endpoint_id_id_idx1 ON public.attempts_default USING btree (endpoint_id, id) WHERE (status = 2);
+
+
+--
+-- Name: audit_entries_actor_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_entries_actor_id ON public.audit_entries USING btree (organization_id, actor_id, id);
+
+
+--
+-- Name: audit_entries_application_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_entries_application_id ON public.audit_entries USING btree (organization_id, application_id, id);
+
+
+--
+-- Name: audit_entries_organization_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_entries_organization_id ON public.audit_entries USING btree (organization_id, id);
+
+
+--
+-- Name: audit_entries_target; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_entries_target ON public.audit_entries USING btree (organization_id, target, id);
 
 
 --
@@ -750,6 +1044,13 @@ CREATE INDEX pending_deliveries_line ON public.pending_deliveries USING btree (s
 
 
 --
+-- Name: token_revocations_changed_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX token_revocations_changed_at ON public.token_revocations USING btree (changed_at);
+
+
+--
 -- Name: attempts_default_endpoint_id_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
@@ -806,10 +1107,25 @@ ALTER INDEX public.messages_pkey ATTACH PARTITION public.messages_default_pkey;
 
 
 --
+-- Name: audit_entries audit_entries_are_final; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_entries_are_final BEFORE UPDATE ON public.audit_entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change();
+
+
+--
 -- Name: endpoints endpoints_revision; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER endpoints_revision BEFORE UPDATE ON public.endpoints FOR EACH ROW EXECUTE FUNCTION public.count_endpoint_revision();
+
+
+--
+-- Name: api_tokens api_tokens_organization_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.api_tokens
+    ADD CONSTRAINT api_tokens_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id);
 
 
 --
@@ -873,4 +1189,11 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0008'),
     ('0009'),
     ('0010'),
-    ('0011');
+    ('0011'),
+    ('0012'),
+    ('0013'),
+    ('0014'),
+    ('0015'),
+    ('0016'),
+    ('0017'),
+    ('0018');

@@ -6,6 +6,7 @@ what keeps tests apart in the one database. A test that needs more apartness ask
 
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -22,6 +23,9 @@ from tests.servers import Servers, serving
 # What is set on the machine of a developer is not what is tested.
 for _name in [name for name in os.environ if name.startswith(("POSTRIDER_", "SVIX_")) or name == "DATABASE_URL"]:
     del os.environ[_name]
+# Nor do the many processes that tests start compile what all of them import: that costs each of them a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 loopback.guard()
 

@@ -39,14 +39,14 @@ class Servers:
 
 
 @contextmanager
-def serving() -> Iterator[Servers]:
-    """Both servers, in a folder of their own that is gone afterwards."""
+def serving(*, durable: bool = False) -> Iterator[Servers]:
+    """Both servers, in a folder of their own that is gone afterwards. `durable`: what is committed survives a kill."""
     folder = Path(tempfile.mkdtemp(prefix="postrider-tests-"))
     # Postgres runs as another user than root, and must get in.
     folder.chmod(0o711)
     try:
         with (
-            EmbeddedPostgres(folder / "postgres", durable=False) as postgres,
+            EmbeddedPostgres(folder / "postgres", durable=durable) as postgres,
             EmbeddedValkey(folder / "valkey", durable=False) as valkey,
         ):
             asyncio.run(_administer(postgres, f"CREATE DATABASE {TEMPLATE}"))

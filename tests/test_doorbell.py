@@ -13,10 +13,11 @@ from celery import Celery
 from loguru import logger
 from redis.asyncio import Redis
 
+import app.doorbell
 from app import ids
 from app.broker import celery_app
 from app.cli.embedded import EmbeddedValkey
-from app.doorbell import EXPIRES_SECONDS, INTERVAL_SECONDS, QUIET_SECONDS, Doorbell
+from app.doorbell import EXPIRES_SECONDS, INTERVAL_SECONDS, MOST_UNHEARD, QUIET_SECONDS, Doorbell
 from app.settings import Settings
 
 
@@ -170,3 +171,28 @@ async def test_after_the_broker_was_away_rings_arrive_again_and_its_next_absence
         await ring(5)
         await doorbell.close()
     assert len(warnings) == 2
+
+
+async def test_while_nobody_listens_rings_do_not_pile_up(
+    queue: Settings, redis: Redis, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.doorbell, "QUIET_SECONDS", 0.2)
+    key = f"{queue.queue_prefix}:{queue.queue_prefix}"
+    await redis.rpush(key, *["{}"] * (MOST_UNHEARD - 1))
+    doorbell = Doorbell(celery_app(queue))
+    doorbell.ring([1])
+    async with asyncio.timeout(5):
+        while await redis.llen(key) < MOST_UNHEARD:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    for shard in range(2, 8):
+        doorbell.ring([shard])
+        await asyncio.sleep(INTERVAL_SECONDS / 2)
+    assert await redis.llen(key) == MOST_UNHEARD
+    assert len(warnings) == 1
+    assert "does a worker run?" in warnings[0]
+    await redis.delete(key)
+    await asyncio.sleep(0.2)
+    doorbell.ring([9])
+    await doorbell.close()
+    assert await rung(redis, queue) == [[9]]

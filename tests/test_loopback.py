@@ -2,8 +2,10 @@
 
 import socket
 
+import pycares
 import pytest
 
+from app.delivery.resolver import SystemResolver
 from tests import loopback
 
 
@@ -31,6 +33,16 @@ def test_a_name_is_not_looked_up() -> None:
     with pytest.raises(socket.gaierror, match="looks no name up"):
         socket.getaddrinfo("example.com", 80)
     assert loopback.attempts == []
+
+
+async def test_a_name_is_not_asked_for_by_the_delivery_engine_either() -> None:
+    resolver = SystemResolver()
+    with pytest.raises(socket.gaierror):
+        await resolver("example.com", 443)
+    resolver.close()
+    channel = pycares.Channel()
+    assert channel.servers == ["127.0.0.1:1"]
+    channel.close()
 
 
 def test_loopback_is_reached(closed_port: int) -> None:

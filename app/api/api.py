@@ -2,13 +2,17 @@
 
 from fastapi import APIRouter
 
+from app.api.api_token import points as api_token
 from app.api.application import points as application
 from app.api.attempt import points as attempt
+from app.api.audit_log import points as audit_log
 from app.api.auth import points as auth
 from app.api.endpoint import points as endpoint
 from app.api.event_type import points as event_type
 from app.api.health import points as health
+from app.api.ledger import points as ledger
 from app.api.message import points as message
+from app.api.metric import points as metric
 from app.api.operational_webhook import points as operational_webhook
 from app.api.receiver_access import points as receiver_access
 from app.api.responses import ERRORS
@@ -22,5 +26,12 @@ router.include_router(application.router)
 router.include_router(attempt.router)
 router.include_router(event_type.router)
 router.include_router(operational_webhook.router)
+router.include_router(ledger.router)
 router.include_router(health.router)
 router.include_router(auth.router)
+router.include_router(api_token.router)
+router.include_router(audit_log.router)
+
+# What is not part of the API, and so not below its prefix.
+outside = APIRouter()
+outside.include_router(metric.router)

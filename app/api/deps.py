@@ -6,24 +6,51 @@ from typing import Annotated, Final
 from fastapi import Depends, Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import scopes
 from app.api.message.service import MessageService
 from app.db.application.model import ApplicationRow
 from app.db.application.table import ApplicationsTable
+from app.db.audit.entry import write_entry
+from app.db.audit.model import Actor, ActorKind
+from app.db.audit.trail import record
 from app.db.session import Database, due_after_commit
 from app.doorbell import Doorbell
 from app.errors import AuthenticationFailed, InsufficientAccess, NotFound
+from app.payload_store.store import PayloadStore
 from app.sealing import Sealer
 from app.settings import Settings
 from app.tokens import Principal, TokenVerifier
 
 
 async def principal(request: Request) -> Principal:
-    """Who calls, by the bearer token. AuthenticationFailed without a good one."""
+    """Who calls, by the bearer token. AuthenticationFailed without a good one, InsufficientAccess beyond its scopes."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise AuthenticationFailed("Missing or malformed Authorization header: send `Authorization: Bearer <token>`.")
     verifier: TokenVerifier = request.app.state.tokens
-    return verifier.verify(token.strip())
+    caller = await verifier.find_principal(token.strip())
+    if caller.scopes is not None and not scopes.allows(caller.scopes, operation_of(request), request.method):
+        raise InsufficientAccess(f"This token's scopes do not hold {operation_of(request)}: use one that may do this.")
+    request.state.caller = caller
+    return caller
+
+
+def operation_of(request: Request) -> str:
+    """The operation that a request asks for, as the OpenAPI document calls it."""
+    route = request.scope["route"]
+    return route.operation_id or str(route.name)
+
+
+def actor_of(request: Request) -> Actor:
+    """Who the audit log says it was; the request's caller must be known."""
+    caller: Principal = request.state.caller
+    address = request.client.host if request.client else None
+    if caller.kind == "api_token":
+        kind = ActorKind.API_TOKEN
+    else:
+        kind = ActorKind.ORGANIZATION if caller.application_id is None else ActorKind.PORTAL
+    name = f"{caller.token_id}/{caller.session_id}" if caller.session_id else caller.token_id
+    return Actor(kind, caller.organization_id, name, address)
 
 
 async def organization(request: Request) -> Principal:
@@ -56,6 +83,14 @@ SettingsDep = Annotated[Settings, Depends(app_settings)]
 SealerDep = Annotated[Sealer, Depends(sealer)]
 
 
+async def payload_store(request: Request) -> PayloadStore | None:
+    found: PayloadStore | None = request.app.state.payload_store
+    return found
+
+
+PayloadStoreDep = Annotated[PayloadStore | None, Depends(payload_store)]
+
+
 async def doorbell(request: Request) -> Doorbell:
     found: Doorbell = request.app.state.doorbell
     return found
@@ -64,9 +99,16 @@ async def doorbell(request: Request) -> Doorbell:
 DoorbellDep = Annotated[Doorbell, Depends(doorbell)]
 
 
-async def _writing(database: DatabaseDep, bell: DoorbellDep) -> AsyncIterator[AsyncSession]:
+async def _writing(request: Request, database: DatabaseDep, bell: DoorbellDep) -> AsyncIterator[AsyncSession]:
     async with database.transaction() as session:
-        yield session
+        if request.method in _READING_METHODS:
+            yield session
+        else:
+            trail = record(session)
+            yield session
+            # In the same transaction: neither a change without its entry, nor an entry without its change.
+            references = list(request.path_params.values())
+            await write_entry(session, actor_of(request), operation_of(request), trail, references)
     bell.ring(due_after_commit(session))
 
 
@@ -75,6 +117,8 @@ async def _reading(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+# These need no entry in the audit log.
+_READING_METHODS: Final = frozenset({"GET", "HEAD"})
 # The scope makes the commit happen before the response is sent: a failing commit is a 500, not a lie.
 SessionDep = Annotated[AsyncSession, Depends(_writing, scope="function")]
 ReadSessionDep = Annotated[AsyncSession, Depends(_reading, scope="function")]

@@ -7,18 +7,42 @@ from typing import Annotated
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from app import ids
 
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 UID_PATTERN = re.compile(r"^[a-zA-Z0-9\-_.]+$")
 _EVENT_TYPE = UID_PATTERN
 _METADATA_BYTES = 4096
+# More pairs do not fit: `"":"",` is the shortest.
+_MOST_METADATA = 700
 
 
 class Dto(BaseModel):
     """A body on the wire: camelCase there, snake_case here; unknown fields are ignored."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    # What was wrong is said without what was given, which may be a secret.
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    def __repr__(self) -> str:
+        """What it holds, without the values, which are payloads and secrets, or may be."""
+        return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set))})"
+
+    __str__ = __repr__
+
+
+def at_most(entries: int) -> BeforeValidator:
+    """Refuses a larger object as a whole: Pydantic would first say of each entry what is wrong with it."""
+
+    def check(value: object) -> object:
+        if isinstance(value, dict) and len(value) > entries:
+            raise ValueError(f"there must be at most {entries} entries")
+        return value
+
+    return BeforeValidator(check)
 
 
 def _check_uid(value: str) -> str:
@@ -43,16 +67,61 @@ def _no_nul(value: str) -> str:
     return value
 
 
+def _whole(value: object) -> object:
+    """JSON Schema's integers may be written as 5.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _rfc_3339(value: object) -> object:
+    """Pydantic would take a number for seconds, or milliseconds, since 1970."""
+    if isinstance(value, str) and not _DATE_AND_TIME.match(value):
+        raise PydanticCustomError("datetime_parsing", "Input should be a date and time, as in 2026-01-31T23:59:59Z")
+    return value
+
+
 def _as_utc(value: object) -> object:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
-Uid = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_check_uid)]
-Metadata = Annotated[dict[str, str], AfterValidator(_check_metadata)]
-Text = Annotated[str, AfterValidator(_no_nul)]
-Name = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_no_nul)]
+def _in_utc(time: datetime) -> datetime:
+    """A time without an offset is meant in UTC already; one before the first year or after the last is at that end."""
+    try:
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if time.year == 1 else datetime.max.replace(tzinfo=UTC)
+
+
+# What the validators ask for is also said in the OpenAPI document, as far as JSON Schema has words for it.
+_WITHOUT_NUL = r"^[^\x00]*$"
+Uid = Annotated[
+    str,
+    Field(min_length=1, max_length=256, json_schema_extra={"pattern": UID_PATTERN.pattern}),
+    AfterValidator(_check_uid),
+]
+Metadata = Annotated[
+    dict[str, str],
+    Field(
+        json_schema_extra={
+            "maxProperties": _MOST_METADATA,
+            "propertyNames": {"pattern": _WITHOUT_NUL},
+            "additionalProperties": {"type": "string", "pattern": _WITHOUT_NUL},
+        }
+    ),
+    AfterValidator(_check_metadata),
+    at_most(_MOST_METADATA),
+]
+Text = Annotated[str, Field(json_schema_extra={"pattern": _WITHOUT_NUL}), AfterValidator(_no_nul)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=512, json_schema_extra={"pattern": _WITHOUT_NUL}),
+    AfterValidator(_no_nul),
+]
+whole = BeforeValidator(_whole)
 # Rates are 16-bit numbers in the SDKs.
-Rate = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1)]
+Rate = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1), whole]
+# A time in a query.
+rfc_3339 = BeforeValidator(_rfc_3339)
+Moment = Annotated[datetime, AfterValidator(_in_utc), rfc_3339]
 Flag = Annotated[bool, Field(strict=True)]
 EventTypeName = Annotated[str, Field(max_length=256, pattern=_EVENT_TYPE.pattern)]
 Channel = Annotated[str, Field(max_length=128, pattern=r"^[a-zA-Z0-9\-_.+:]+$")]

@@ -1,16 +1,15 @@
-"""FastAPI with what this product puts around it: the outermost layer, and what is said of tokens."""
+"""FastAPI with what this product puts around it: the outermost layer, and the pages beside the API."""
 
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.api import router
+from app.api.document import complete
+from app.api.documentation import page
 from app.api.middleware import RequestMiddleware
 from app.settings import Settings
-
-_OPEN_TAGS = {"Health"}
 
 
 class Gateway(FastAPI):
@@ -18,8 +17,9 @@ class Gateway(FastAPI):
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self._settings = settings
-        super().__init__(**options)
-        self.add_api_route("/", _documentation, include_in_schema=False)
+        # FastAPI's own pages load their parts from servers of other people.
+        super().__init__(docs_url=None, redoc_url=None, **options)
+        page.install(self)
         # Where Svix has it.
         self.add_api_route(f"{router.prefix}/openapi.json", self.openapi, include_in_schema=False)
 
@@ -30,16 +30,11 @@ class Gateway(FastAPI):
         return RequestMiddleware(bodies, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, which says that every operation wants a bearer token, but for those on health."""
-        document = super().openapi()
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["token"] = {"type": "http", "scheme": "bearer", "description": "`make -s token` prints one."}
-        document["security"] = [{"token": []}]
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                if _OPEN_TAGS & set(operation.get("tags", ())):
-                    operation["security"] = []
-        return document
+        """The OpenAPI document, with what FastAPI does not know."""
+        if self.openapi_schema is None:
+            complete(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
 
 class _JsonBodies:
@@ -53,7 +48,3 @@ class _JsonBodies:
             others = [header for header in scope["headers"] if header[0] != b"content-type"]
             scope["headers"] = [*others, (b"content-type", b"application/json")]
         await self._app(scope, receive, send)
-
-
-async def _documentation() -> RedirectResponse:
-    return RedirectResponse("/docs", status_code=307)

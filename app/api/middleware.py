@@ -1,4 +1,4 @@
-"""Around every request: correlation id, body cap, trailing slash, CORS, one log line, and the last catch.
+"""Around every request: correlation id, body cap, trailing slash, CORS, security headers, one log line, the last catch.
 
 One pure ASGI class, because each layer costs each request; what most requests do not need (counting a chunked body,
 CORS) is put around the application only for those that do. Keep it outermost.
@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem, response_to
-from app.errors import PayloadTooLarge
+from app.api.security_headers import secured
+from app.errors import EncodedBody, PayloadTooLarge
 from app.logs import correlation_id
 
 # A token of RFC 9110 §5.6.2: visible ASCII without separators, so that it is safe in logs and headers.
@@ -65,7 +66,7 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request_id)]}
+                message = secured(message, (b"x-request-id", request_id))
             await send(message)
 
         try:
@@ -91,6 +92,9 @@ class RequestMiddleware:
                 app = problem(PayloadTooLarge())
         elif b"transfer-encoding" in headers:
             app = _Counted(app, self._max_body_bytes)
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            # Never inflated: nobody can know how large it would become.
+            app = problem(EncodedBody())
         if b"origin" in headers:
             app = CORSMiddleware(
                 app, allow_origins=_ANY, allow_methods=_ANY, allow_headers=_ANY, expose_headers=_EXPOSED

@@ -66,7 +66,7 @@ class Paging(BaseModel):
 
 
 def _paging(
-    limit: Annotated[int, Query(description="Most items to return, up to 250.", ge=1)] = 50,
+    limit: Annotated[int, Query(description="Most items to return.", ge=1, json_schema_extra={"maximum": _MOST})] = 50,
     iterator: Annotated[str | None, Query(description="The `iterator` or `prevIterator` of another page.")] = None,
     order: Annotated[Literal["ascending", "descending"] | None, Query(description="The order of the list.")] = None,
 ) -> Paging:

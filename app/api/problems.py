@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app import clock
 from app.db.session import CONNECTION_ERRORS
@@ -28,6 +29,10 @@ from app.logs import correlation_id
 _PARSE_FAILURES: Final = frozenset(
     {"json_invalid", "missing", "enum", "literal_error", "extra_forbidden", "int_from_float", "union_tag_invalid"}
 )
+# An answer is not to be many times as large as its request: a megabyte can be wrong in half a million places.
+_MOST_VIOLATIONS: Final = 100
+_LONGEST_LOC_PART: Final = 256
+_LONGEST_TEXT: Final = 500
 _CODES: Final = {
     400: "generic_error",
     401: "authentication_failed",
@@ -35,10 +40,12 @@ _CODES: Final = {
     404: "not_found",
     409: "conflict",
     413: "payload_too_large",
+    415: "unsupported_encoding",
     422: "validation_error",
     501: "not_implemented",
     503: "unavailable",
 }
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TEXTS: Final = {
     404: "Nothing is served at this path; /docs lists what is.",
     405: "This path does not serve this method; the Allow header lists those that it does.",
@@ -62,6 +69,8 @@ def problem(error: PostriderError) -> Response:
         headers["retry-after"] = str(error.retry_after)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"  # RFC 9110 §11.6.1: a 401 names the scheme.
+    if error.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        headers["accept-encoding"] = "identity"  # RFC 9110 §15.5.16: a 415 names the codings that are taken.
     return _response(error.status, problem_body(error.error_code, error.detail), headers)
 
 
@@ -84,7 +93,7 @@ def response_to(error: Exception) -> Response:
 def invalid_input(error: RequestValidationError) -> PostriderError:
     """What Pydantic refused, as Svix reports it: 400 for a query string that does not parse, else 422."""
     violations = []
-    for failure in error.errors():
+    for failure in error.errors()[:_MOST_VIOLATIONS]:
         path, kind, text = failure["loc"], str(failure["type"]), str(failure["msg"])
         parse_failure = kind in _PARSE_FAILURES or kind.endswith(("_type", "_parsing"))
         if parse_failure and path[:1] == ("query",):
@@ -92,7 +101,8 @@ def invalid_input(error: RequestValidationError) -> PostriderError:
         # The position of a syntax error is not a place in the document.
         loc = ("body",) if kind == "json_invalid" else tuple(_loc_part(part) for part in path)
         violation_kind = "value_error.jsondecode" if parse_failure else "value_error"
-        violations.append(Violation(loc, text.removeprefix("Value error, "), violation_kind))
+        # Some texts of Pydantic's repeat what was sent.
+        violations.append(Violation(loc, text.removeprefix("Value error, ")[:_LONGEST_TEXT], violation_kind))
     return ValidationFailed(*violations)
 
 
@@ -100,7 +110,9 @@ def install(app: FastAPI) -> None:
     """Answer the errors that the application raises. What escapes it ends in app/api/middleware.py, the same way."""
 
     # A coroutine, because Starlette runs plain functions in a thread.
-    async def answer(_request: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            error.headers = {"Allow": _served_methods(request)}
         return response_to(error)
 
     # Exception: so that the answer to a bug has the shape of all others; it is raised again when it is sent.
@@ -125,17 +137,26 @@ def _violations_body(violations: Sequence[Violation]) -> bytes:
 
 
 def _loc_part(part: int | str) -> str:
-    return f"[{part}]" if isinstance(part, int) else part
+    return f"[{part}]" if isinstance(part, int) else part[:_LONGEST_LOC_PART]
 
 
 def _http_problem(error: HTTPException) -> Response:
     """Of Starlette and FastAPI: an unknown path, a method that a path does not serve, a body that cannot be read."""
     status, cause = error.status_code, error.__cause__
-    if status == HTTPStatus.BAD_REQUEST and isinstance(cause, ValueError | RecursionError):
-        reason = "the body is not JSON in UTF-8" if isinstance(cause, ValueError) else "the body nests too deep"
-        return problem(ValidationFailed(Violation(("body",), reason, "value_error.jsondecode")))
+    if isinstance(cause, PostriderError):
+        # FastAPI's own words stand for what the reading of the body raised (app/api/strict.py).
+        return problem(cause)
     code = _CODES.get(status) or HTTPStatus(status).name.lower()
     return _response(status, problem_body(code, _TEXTS.get(status) or error.detail), error.headers)
+
+
+def _served_methods(request: Request) -> str:
+    """The methods of the request's path: all of them (RFC 9110 §10.2.1), where Starlette names those of one route."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    )
 
 
 def _lost_connection(error: Exception) -> BaseException | None:

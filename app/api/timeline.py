@@ -5,14 +5,14 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import Depends, Query, Request
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app import clock, ids
-from app.api.fields import Channel, EventTypeName, Text
+from app.api.fields import Channel, EventTypeName, Moment, Text
 from app.api.paging import Paging, PagingDep
 from app.db.history import Span
 from app.db.message.model import MessageFilter
@@ -62,13 +62,6 @@ def span_of(paging: Paging, prefix: ids.Prefix, before: datetime | None, after: 
     return Span(bottom, top, window.limit, upwards, window.ascending)
 
 
-def _as_utc(time: datetime) -> datetime:
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-Time = Annotated[datetime, AfterValidator(_as_utc)]
-
-
 def _event_types(
     request: Request,
     event_types: Annotated[
@@ -94,8 +87,8 @@ def _timeline(
     paging: PagingDep,
     event_types: Annotated[tuple[str, ...] | None, Depends(_event_types)],
     channel: Annotated[Channel | None, Query(description="Only what was published on this channel.")] = None,
-    before: Annotated[Time | None, Query(description="Only what came before this time.")] = None,
-    after: Annotated[Time | None, Query(description="Only what came after this time.")] = None,
+    before: Annotated[Moment | None, Query(description="Only what came before this time.")] = None,
+    after: Annotated[Moment | None, Query(description="Only what came after this time.")] = None,
     tag: Annotated[Text | None, Query(description="Only messages with this tag.", max_length=128)] = None,
     with_content: Annotated[
         bool, Query(description="Whether to return payloads and responses; `{}` stands for them if not.")

@@ -176,6 +176,8 @@ class EmbeddedPostgres(EmbeddedServer):
             "jit": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
+            # The details of errors are rows, with payloads in them.
+            "log_error_verbosity": "terse",
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -13,6 +13,10 @@ import typer
 from app import __version__, environment, ids, tokens
 from app.cli.commands import api_command, beat_command, worker_command
 from app.cli.process import CannotRun
+from app.cli.secret_commands import SECRETS, SECRETS_EXIT_CODES
+from app.cli.storage import keep_payloads, storage
+from app.cli.tokens import TOKENS
+from app.cli.verify import VERIFY_EXIT_CODES, verify
 from app.sealing import Sealer
 from app.settings import Settings, SettingsError, load
 from app.settings import settings as process_settings
@@ -151,6 +155,21 @@ def token(
     except ValueError as error:
         _fail(str(error), 2)
     typer.echo(issued)
+
+
+_tokens = typer.Typer(no_args_is_help=True, help="Keep API tokens: list, create, revoke.")
+for _name, _run in TOKENS.items():
+    _tokens.command(_name, epilog=_EXIT_CODES)(_one_line_errors(_run))
+command.add_typer(_tokens, name="tokens")
+
+_secrets = typer.Typer(no_args_is_help=True, help="Replace the main secret: status, rotate.")
+for _name, _run in SECRETS.items():
+    _secrets.command(_name, epilog=SECRETS_EXIT_CODES)(_one_line_errors(_run))
+command.add_typer(_secrets, name="secrets")
+
+command.command("verify", epilog=VERIFY_EXIT_CODES)(_one_line_errors(verify))
+command.command("storage", epilog=_EXIT_CODES)(_one_line_errors(storage))
+command.command("keep-payloads", epilog=_EXIT_CODES)(_one_line_errors(keep_payloads))
 
 
 def _jwt_secret(settings: Settings) -> str:

@@ -46,27 +46,32 @@ def dbmate_binary() -> Path:
     return Path(found)
 
 
-def migrate(dsn: str, say: Callable[[str], None]) -> None:
-    """Create the database if it is missing and apply what it lacks; `say` hears dbmate's lines.
+def migrate(dsn: str, say: Callable[[str], None], folder: Path = MIGRATIONS) -> None:
+    """Create the database if it is missing and apply what it lacks of `folder`; `say` hears dbmate's lines.
 
     CannotRun (code 75) if the server cannot be reached, MigrationFailed if a migration fails.
     """
     with refusals_explained():
-        asyncio.run(_migrate(dsn.replace("postgresql+asyncpg://", "postgresql://", 1), say))
+        asyncio.run(
+            _migrate(
+                dsn.replace("postgresql+asyncpg://", "postgresql://", 1), say, folder, sorted(folder.glob("*.sql"))
+            )
+        )
 
 
-async def _migrate(dsn: str, say: Callable[[str], None]) -> None:
+async def _migrate(dsn: str, say: Callable[[str], None], folder: Path, files: list[Path]) -> None:
     async with migration_turn(dsn) as turn:
-        run_dbmate(dbmate_url(dsn, encrypted=turn.encrypted), say)
+        await turn.build_early(files, say)
+        run_dbmate(dbmate_url(dsn, encrypted=turn.encrypted), say, folder)
         await turn.ensure_partitions()
 
 
-def run_dbmate(url: str, say: Callable[[str], None]) -> None:
+def run_dbmate(url: str, say: Callable[[str], None], folder: Path = MIGRATIONS) -> None:
     """Apply the migrations to an existing database that nobody else migrates. MigrationFailed if one fails."""
     # The URL holds a password, so it is passed where other users of the machine cannot read it. Our own folder as
     # the working directory keeps dbmate from reading somebody's `.env`.
     process = spawn(
-        [dbmate_binary(), "--migrations-dir", MIGRATIONS, "--no-dump-schema", "migrate"],
+        [dbmate_binary(), "--migrations-dir", folder, "--no-dump-schema", "migrate"],
         environment={"DATABASE_URL": url, "PATH": os.environ.get("PATH", os.defpath)},
         cwd=MIGRATIONS,
         output=subprocess.PIPE,

@@ -16,6 +16,8 @@ _RESTARTS: Final = 5
 _WITHIN: Final = 60.0  # seconds
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 8.0
+# Between two tries to start a server that could not be started.
+_SERVER_WAIT: Final = 3.0
 # The API drains for up to 20 s, and so does the worker.
 _GRACE: Final = 24.0
 _LONGEST_LINE: Final = 65_536
@@ -137,28 +139,48 @@ class Supervisor:
         unit.start()
 
     def check(self) -> None:
-        """Restart what died. KeepsDying after five deaths of one process within 60 s."""
+        """Restart what died. KeepsDying after five deaths of one of our own processes within 60 s.
+
+        A server is tried again for as long as it takes, because what ails it (a full disk) may pass, and no process of
+        ours can be started without it.
+        """
         for unit in self._running:
+            if not self._see_to(unit) and not isinstance(unit, Child):
+                return
+
+    def _see_to(self, unit: Supervised) -> bool:
+        """Whether it runs, after what can be done about it now."""
+        if unit.name not in self._restart_at:
             code = unit.process.poll()
             if code is None:
-                continue
+                return True
             now = time.monotonic()
-            if unit.name not in self._restart_at:
-                self._restart_at[unit.name] = now + self._count_death(unit.name, code, now)
-            if now >= self._restart_at[unit.name]:
-                del self._restart_at[unit.name]
-                unit.start()
-                self._console.warn(f"{unit.name}: started again")
+            self._restart_at[unit.name] = now + self._count_death(unit, code, now)
+        if time.monotonic() < self._restart_at[unit.name]:
+            return False
+        try:
+            unit.start()
+        except CannotRun as error:
+            if isinstance(unit, Child):
+                raise
+            self._restart_at[unit.name] = time.monotonic() + _SERVER_WAIT
+            self._console.warn(f"{unit.name} cannot be started again, and is tried every {_SERVER_WAIT:.0f} s: {error}")
+            return False
+        del self._restart_at[unit.name]
+        self._console.warn(f"{unit.name}: started again")
+        return True
 
-    def _count_death(self, name: str, code: int, now: float) -> float:
+    def _count_death(self, unit: Supervised, code: int, now: float) -> float:
         """Seconds until it may be started again."""
+        name = unit.name
         deaths = self._deaths.setdefault(name, deque(maxlen=_RESTARTS))
         how = describe_exit(code)
-        if len(deaths) == _RESTARTS and now - deaths[0] < _WITHIN:
+        if isinstance(unit, Child) and len(deaths) == _RESTARTS and now - deaths[0] < _WITHIN:
             raise KeepsDying(f"{name} {how} again, for the sixth time within a minute: see its lines above", code=1)
         deaths.append(now)
         recent = sum(now - death < _WITHIN for death in deaths)
-        wait = min(_LONGEST_WAIT, self._first_wait * 2.0 ** (recent - 1))
+        longest = _LONGEST_WAIT if isinstance(unit, Child) else _SERVER_WAIT
+        wait = min(longest, self._first_wait * 2.0 ** (recent - 1))
         self._console.warn(f"{name} {how}; it is started again in {wait:.1f} s")
         return wait
 

@@ -24,13 +24,13 @@ from app.cli.examples import curl_example, python_example
 from app.cli.migrations import migrate
 from app.cli.ports import require_free
 from app.cli.process import CannotRun, FolderLock
+from app.cli.running import DATABASE
 from app.cli.secret_file import Secrets, kept_secrets
 from app.cli.supervisor import Child, Supervisor, describe_exit
 from app.sealing import Sealer
 from app.settings import Settings
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8071"
-_DATABASE: Final = "postrider"
 _LARGEST_LOG: Final = 10 * 1024 * 1024
 _LONGEST_START: Final = 120.0  # seconds, for the API and the worker
 
@@ -177,7 +177,7 @@ class Up:
             )
             with self._console.step("Postgres"):
                 self._supervisor.start(postgres)
-            dsn = postgres.dsn(_DATABASE)
+            dsn = postgres.dsn(DATABASE)
         broker = self._settings.redis_dsn
         if not broker:
             valkey = EmbeddedValkey(self._data / "valkey", log=self._logs["valkey"], progress=self._console.doing)

@@ -10,8 +10,9 @@ from typing import Literal
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.http_connections import Limits
 from app.http_direct import DirectProtocol
-from app.http_guard import GuardedProtocol, Limits
+from app.http_guard import GuardedProtocol
 
 LIMITS = Limits(header_timeout=0.4, body_timeout=0.6, idle_timeout=0.5)
 

@@ -151,6 +151,10 @@ def test_trailers_over_the_cap_get_431(client: socket.socket) -> None:
     assert exchange(client, head + b"".join(b"T%d: %b\r\n" % (n, b"y" * 990) for n in range(100)))[0] == 431
 
 
+_POST = b"POST /echo HTTP/1.1\r\nHost: a\r\n"
+_CHUNKED = _POST + b"Transfer-Encoding: chunked\r\n"
+_NEXT = b"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+
 MALFORMED = {
     "content-length and transfer-encoding": (
         b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -171,6 +175,32 @@ MALFORMED = {
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "bad chunk": b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     "path that is not ASCII": b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+    "two transfer-encodings": _CHUNKED + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "transfer-encoding that does not end chunked": _POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "space before the colon of transfer-encoding": _POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "vertical tab before chunked": _POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "both in HTTP/1.0": (b"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"),
+    "the same content-length twice": _POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    "content-length as a list": _POST + b"Content-Length: 3, 3\r\n\r\nabc",
+    "content-length with a sign": _POST + b"Content-Length: +3\r\n\r\nabc",
+    "content-length in hexadecimal": _POST + b"Content-Length: 0x3\r\n\r\nabc",
+    "empty content-length": _POST + b"Content-Length: \r\n\r\nabc",
+    "content-length of 24 digits": _POST + b"Content-Length: 999999999999999999999999\r\n\r\nabc",
+    "folded content-length": _POST + b"Content-Length:\r\n 3\r\n\r\nabc",
+    "chunk with 0x": _CHUNKED + b"\r\n0x3\r\nabc\r\n0\r\n\r\n",
+    "chunk of negative size": _CHUNKED + b"\r\n-3\r\nabc\r\n0\r\n\r\n",
+    "chunk of 18 digits": _CHUNKED + b"\r\nffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+    "chunks with line feeds only": _CHUNKED + b"\r\n3\nabc\n0\n\n",
+    "chunk that is longer than it says": _CHUNKED + b"\r\n3\r\nabcX\r\n0\r\n\r\n",
+    "lone carriage return": b"GET /hello HTTP/1.1\r\nHost: a\rX: b\r\n\r\n",
+    "one line feed": b"GET /hello HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+    "space before the first header": b"GET /hello HTTP/1.1\r\n Host: a\r\n\r\n",
+    "header without a name": b"GET /hello HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
+    "space in the path": b"GET /hel lo HTTP/1.1\r\nHost: a\r\n\r\n",
+    "authority instead of a path": b"GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "CONNECT": b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "HTTP/0.9": b"GET /hello\r\n\r\n",
+    "HTTP/1.2": b"GET /hello HTTP/1.2\r\nHost: a\r\n\r\n",
 }
 
 
@@ -178,11 +208,37 @@ MALFORMED = {
 def test_a_malformed_request_gets_400_in_the_documented_shape(
     client: socket.socket, port: int, request_bytes: bytes
 ) -> None:
-    status, body = exchange(client, request_bytes)
+    # What follows is not served, whatever it looks like.
+    client.sendall(request_bytes + _NEXT)
+    answer = read_all(client)
+    status, body = parse(answer)
     assert (status, body["code"]) == (400, "bad_request")
+    assert answer.count(b"\r\n\r\n") == 1
     assert set(body) == {"code", "detail", "correlation_id", "timestamp"}
     assert len(str(body["correlation_id"])) == 32
     assert is_alive(port)
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"identity", b"xchunked"])
+def test_a_transfer_coding_that_nobody_undoes_here_gets_501(client: socket.socket, coding: bytes) -> None:
+    status, body = exchange(client, _POST + b"Transfer-Encoding: %b\r\n\r\n0\r\n\r\n" % coding)
+    assert (status, body["code"]) == (501, "not_implemented")
+
+
+WHOLE = {
+    "whole URL instead of a path": b"GET http://b/hello HTTP/1.1\r\nHost: a\r\n\r\n",
+    "empty lines before it": b"\r\n\r\n" + _NEXT,
+    "a body that nobody wants": b"GET /hello HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(_NEXT) + _NEXT,
+    "a header that only looks like it": _POST + b"Transfer_Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+    "a chunk with an extension": _CHUNKED + b"\r\n3;a=b\r\nabc\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", WHOLE.values(), ids=WHOLE.keys())
+def test_an_odd_request_that_is_right_is_one_request(client: socket.socket, request_bytes: bytes) -> None:
+    client.sendall(request_bytes + b"GET /hello HTTP/1.0\r\n\r\n")
+    answer = read_all(client)
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 ") == 2
 
 
 def test_http_1_0_needs_no_host(client: socket.socket) -> None:

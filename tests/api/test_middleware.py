@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app import errors
 from app.api import problems
 from app.api.middleware import RequestMiddleware
+from app.api.strict import StrictRoute
 from app.logs import correlation_id
 from tests.api.live_server import serve
 
@@ -40,6 +41,7 @@ class Thing(BaseModel):
 
 def application() -> FastAPI:
     app = FastAPI(redirect_slashes=False)
+    app.router.route_class = StrictRoute
     problems.install(app)
 
     @app.post("/echo")

@@ -26,6 +26,10 @@ OPERATIONS = {
 }
 
 
+# What any operation may answer: the application, and the front before it.
+STATUSES = {"400", "401", "403", "404", "408", "409", "413", "415", "422", "431", "500", "503"}
+
+
 @pytest.fixture
 async def document(anonymous: httpx.AsyncClient) -> Json:
     """The whole document."""
@@ -50,7 +54,8 @@ async def test_every_operation_has_its_own_name_a_description_and_the_errors(doc
     assert len(names) == len(set(names))
     for operation in operations:
         assert operation["description"]
-        assert {"401", "403", "404", "409", "422"} <= set(operation["responses"])
+        assert set(operation["responses"]) >= STATUSES
+        assert all("X-Request-ID" in response["headers"] for response in operation["responses"].values())
         refused = operation["responses"]["422"]["content"]["application/json"]["schema"]
         assert refused == {"$ref": "#/components/schemas/ViolationsOut"}
 
@@ -70,3 +75,33 @@ async def test_the_documentation_says_which_operations_want_a_token(anonymous: h
     assert (await anonymous.get("/openapi.json")).json() == document
     root = await anonymous.get("http://postrider.test/")
     assert (root.status_code, root.headers["location"]) == (307, "/docs")
+
+
+async def test_an_error_is_described_as_it_is_on_the_wire(document: Json, anonymous: httpx.AsyncClient) -> None:
+    described = document["components"]["schemas"]["ProblemOut"]
+    shown = (await anonymous.get("/app")).json()
+    assert set(described["required"]) == set(described["properties"]) == set(shown)
+
+
+async def test_what_creates_a_thing_links_to_what_is_done_with_it(document: Json) -> None:
+    created = document["paths"]["/api/v1/app/{app_id}/endpoint"]["post"]["responses"]["201"]["links"]
+    assert created["v1.endpoint.rotate-secret"] == {
+        "operationId": "v1.endpoint.rotate-secret",
+        "parameters": {"app_id": "$request.path.app_id", "endpoint_id": "$response.body#/id"},
+    }
+    published = document["paths"]["/api/v1/app/{app_id}/msg"]["post"]["responses"]["202"]["links"]
+    assert {"v1.message.get", "v1.message.expunge-content"} <= published.keys()
+    names = {op["operationId"] for path in document["paths"].values() for op in path.values()}
+    for path in document["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                assert response.get("links", {}).keys() <= names
+
+
+async def test_limits_are_part_of_the_document(document: Json) -> None:
+    listed = document["paths"]["/api/v1/app"]["get"]["parameters"]
+    (limit,) = [parameter["schema"] for parameter in listed if parameter["name"] == "limit"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 250, 50)
+    endpoint = document["components"]["schemas"]["EndpointIn"]["properties"]
+    assert endpoint["metadata"]["maxProperties"] == 700
+    assert endpoint["url"]["format"] == "uri"

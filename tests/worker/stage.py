@@ -18,6 +18,8 @@ from app.db.shard.table import ShardLeases
 from app.delivery.breaker import BreakerPolicy
 from app.delivery.client import DeliveryClient
 from app.delivery.guard import Guard
+from app.delivery.resolver import Resolver
+from app.payload_store.store import open_store
 from app.sealing import Sealer
 from app.settings import Settings
 from tests import factories
@@ -26,6 +28,7 @@ from worker.drain import Drain
 from worker.lanes import Lanes
 from worker.receivers import Receivers
 from worker.sender import Sender
+from worker.stored_payloads import StoredPayloads
 from worker.sweep import sweep
 
 _PUBLISH = """
@@ -80,16 +83,18 @@ class Stage:
         ceiling: int | None = None,
         policy: BreakerPolicy | None = None,
         name: str = "the drain of the test",
+        resolver: Resolver | None = None,
     ) -> AsyncIterator[Drain]:
         """A drain, rung for everything, until the end of the block; the sweep may be left to the test."""
-        guard = Guard(self.settings.allowed_networks)
+        guard = Guard(self.settings.allowed_networks, resolver)
         client = DeliveryClient(guard)
         pool = self.database.pool
         queue = queue or DeliveryQueue(pool)
         leases = ShardLeases(pool, name)
         sender = Sender(pool, queue, client, self.settings)
         lanes = Lanes(EndpointHealthTable(pool), policy or BreakerPolicy(), ceiling or max(1, most // 4))
-        drain = Drain(queue, leases, Receivers(pool, Sealer(self.settings.main_secrets)), lanes, sender, most)
+        payloads = StoredPayloads(open_store(self.settings))
+        drain = Drain(queue, leases, Receivers(pool, Sealer(self.settings.main_secrets)), lanes, sender, most, payloads)
         tasks = [asyncio.create_task(drain.run())]
         if sweeping:
             tasks.append(asyncio.create_task(sweep(drain, leases, None)))

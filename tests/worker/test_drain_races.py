@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Source
+from app.payload_store.stored import StoredPayload
 from app.settings import Settings
 from tests.receiver import Receiver
 from tests.worker.stage import Clocked, Stage, sent, staged, until, until_done
@@ -39,7 +40,7 @@ class LateQueue(DeliveryQueue):
             await self.arrive.wait()
         return rows
 
-    async def payloads(self, message_ids: Sequence[str]) -> dict[str, bytes | None]:
+    async def payloads(self, message_ids: Sequence[str]) -> dict[str, bytes | StoredPayload | None]:
         found = await super().payloads(message_ids)
         if self.late_payloads:
             self.under_way.set()

@@ -8,8 +8,9 @@ from app.api.application.models import ApplicationIn, ApplicationOut, Applicatio
 from app.api.application.service import ApplicationService, application_out
 from app.api.deps import ApplicationDep, ApplicationRef, OrganizationDep, ReadSessionDep, SessionDep
 from app.api.paging import ListOut, PagingDep
+from app.api.strict import StrictRoute
 
-router = APIRouter(prefix="/app", tags=["Application"])
+router = APIRouter(prefix="/app", tags=["Application"], route_class=StrictRoute)
 
 
 def _writing(session: SessionDep) -> ApplicationService:

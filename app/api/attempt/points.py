@@ -21,24 +21,26 @@ from app.api.deps import (
     EndpointRef,
     MessageRef,
     OrganizationDep,
+    PayloadStoreDep,
     ReadApplicationDep,
     ReadSessionDep,
     SessionDep,
 )
 from app.api.exact import exact
 from app.api.paging import ListOut, PagingDep
+from app.api.strict import StrictRoute
 from app.api.timeline import TimelineDep
 from app.doorbell import Doorbell
 
-router = APIRouter(prefix="/app/{app_id}", tags=["Message Attempt"])
+router = APIRouter(prefix="/app/{app_id}", tags=["Message Attempt"], route_class=StrictRoute)
 
 
-def _writing(session: SessionDep) -> AttemptService:
-    return AttemptService(session)
+def _writing(session: SessionDep, store: PayloadStoreDep) -> AttemptService:
+    return AttemptService(session, store)
 
 
-def _reading(session: ReadSessionDep) -> AttemptService:
-    return AttemptService(session)
+def _reading(session: ReadSessionDep, store: PayloadStoreDep) -> AttemptService:
+    return AttemptService(session, store)
 
 
 AttemptsDep = Annotated[AttemptService, Depends(_writing, scope="function")]

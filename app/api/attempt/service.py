@@ -16,7 +16,7 @@ from app.api.attempt.models import (
     TriggerType,
 )
 from app.api.endpoint.service import endpoint_view
-from app.api.message.history import payload_out
+from app.api.message.history import payloads_out, stored_payload
 from app.api.paging import ListOut, Paging, list_out
 from app.api.timeline import Timeline
 from app.db.application.model import ApplicationRow
@@ -29,6 +29,7 @@ from app.db.message.table import MessagesTable
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.delivery.client import MAX_RESPONSE_BYTES
 from app.errors import BadRequest, NotFound, existing
+from app.payload_store.store import PayloadStore
 
 _HIDDEN: Final = "{}"
 
@@ -40,8 +41,9 @@ class AttemptService:
     application has nothing of that name.
     """
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, store: PayloadStore | None) -> None:
         self._session = session
+        self._store = store
         self._messages = MessagesTable(session)
         self._endpoints = EndpointsTable(session)
         self._deliveries = DeliveriesTable(session)
@@ -102,11 +104,13 @@ class AttemptService:
             None if status is None else DeliveryState(status),
             with_content=timeline.with_content,
         )
+        messages = [message for message, _ in rows]
+        payloads = await payloads_out(self._session, self._store, messages, timeline.with_content)
         return list_out(
             rows,
             done,
             key=lambda standing: standing[0].id,
-            item=lambda standing: _endpoint_message_out(standing, timeline.with_content),
+            item=lambda standing: _endpoint_message_out(standing, payloads[standing[0].id]),
         )
 
     async def endpoints_of(self, app: ApplicationRow, message: str, paging: Paging) -> ListOut[MessageEndpointOut]:
@@ -129,7 +133,12 @@ class AttemptService:
             raise BadRequest(text, code="missing_payload")
         if row.disabled:
             raise BadRequest("The endpoint is disabled: enable it, then resend.")
-        await self._pending.resend(app.id, found.id, row.id)
+        payload: bytes | None = None
+        if found.stored is not None and row.ordered_by is not None:
+            # Its place is in the line that its payload says.
+            await self._session.close()
+            payload = await stored_payload(self._store, found.stored)
+        await self._pending.resend(app.id, found.id, row.id, payload)
         return row.shard
 
     async def _page(self, app: ApplicationRow, timeline: Timeline, only: AttemptFilter) -> ListOut[MessageAttemptOut]:
@@ -164,14 +173,14 @@ def _attempt_out(row: AttemptRow, with_content: bool) -> MessageAttemptOut:
     )
 
 
-def _endpoint_message_out(standing: MessageStanding, with_content: bool) -> EndpointMessageOut:
+def _endpoint_message_out(standing: MessageStanding, payload: bytes) -> EndpointMessageOut:
     row, how_far = standing
     return EndpointMessageOut(
         id=row.id,
         event_type=row.event_type,
         event_id=row.event_id,
         channels=row.channels,
-        payload=payload_out(row, with_content),
+        payload=payload,
         timestamp=row.created_at,
         status=MessageStatus(how_far.state),
         next_attempt=how_far.next_attempt_at,

@@ -2,12 +2,20 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 # RFC 9110 §5.6.2 (token), and §5.5 without obs-text: what every receiver reads alike.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
-_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+# Spaces at its ends are no part of a value (§5.5): some receivers would get another one than was saved.
+_VALUE: Final = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
 _LONGEST_VALUE: Final = 4096
+# In all, names, values and line ends: what servers commonly take as a whole request's head.
+MOST_BYTES: Final = 16_384
+# An object of headers, as far as JSON Schema has words for the rules.
+SCHEMA: Final[dict[str, Any]] = {
+    "propertyNames": {"pattern": f"^{_NAME.pattern}$"},
+    "additionalProperties": {"type": "string", "maxLength": _LONGEST_VALUE, "pattern": f"^{_VALUE.pattern}$"},
+}
 
 # Ours to set, the connection's, or a proxy's and a cache's on the way: the Svix API's list, and those that frame a
 # request or that the delivery engine writes itself.
@@ -46,7 +54,7 @@ _FORBIDDEN_PREFIXES: Final = (
     "x-google",
     "x-svix-",
 )
-_SENSITIVE: Final = frozenset({"authorization", "x-api-key", "x-auth-token", "www-authenticate"})
+_SENSITIVE: Final = frozenset({"authorization", "cookie", "x-api-key", "x-auth-token", "www-authenticate"})
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -70,7 +78,15 @@ def check_value(name: str, value: str) -> None:
     if len(value) > _LONGEST_VALUE:
         raise ValueError(f"the value of the header {name!r} must be at most {_LONGEST_VALUE} characters")
     if not _VALUE.fullmatch(value):
-        raise ValueError(f"the value of the header {name!r} must be printable ASCII, without line breaks")
+        raise ValueError(
+            f"the value of the header {name!r} must be printable ASCII, without line breaks or spaces at its ends"
+        )
+
+
+def check_total(headers: Mapping[str, str]) -> None:
+    """ValueError for headers that are too many bytes together."""
+    if sum(len(name) + len(value) + 4 for name, value in headers.items()) > MOST_BYTES:
+        raise ValueError(f"all headers of an endpoint together must be at most {MOST_BYTES} bytes: remove some")
 
 
 def merged(current: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -10,12 +10,17 @@ from pydantic import AfterValidator, AliasChoices, Field
 
 from app.api.endpoint import headers as header_rules
 from app.api.endpoint.secrets import GRACE_SECONDS, LONGEST_GRACE_SECONDS
-from app.api.fields import Channel, Dto, EventTypeName, Flag, Metadata, Rate, Text, Timestamp, Uid
+from app.api.fields import Channel, Dto, EventTypeName, Flag, Metadata, Rate, Text, Timestamp, Uid, at_most, whole
 from app.delivery.signing import SigningKey
-from app.delivery.url import parse_url
+from app.delivery.url import LONGEST_URL, parse_url
 
 _MOST_CHANNELS = 10
-_POINTER = re.compile(r"(/([^~/]|~[01])*)+")
+# Bounds of what is looked at, item by item, before it is refused.
+_MOST_CHANNELS_GIVEN = 1000
+_MOST_EVENT_TYPES = 5000
+_MOST_HEADERS = 100
+_DEEPEST_POINTER = 16
+_POINTER = re.compile(rf"(/([^~/]|~[01])*){{1,{_DEEPEST_POINTER}}}")
 
 
 def _check_url(value: str) -> str:
@@ -27,6 +32,7 @@ def _check_headers(value: dict[str, str]) -> dict[str, str]:
     header_rules.check_names(value)
     for name, text in value.items():
         header_rules.check_value(name, text)
+    header_rules.check_total(value)
     return value
 
 
@@ -44,10 +50,9 @@ def _distinct_or_none(value: list[str] | None) -> list[str] | None:
 
 
 def _distinct_channels(value: list[str] | None) -> list[str] | None:
-    distinct = _distinct_or_none(value)
-    if distinct is not None and len(distinct) > _MOST_CHANNELS:
+    if value is not None and len(value) > _MOST_CHANNELS:
         raise ValueError(f"Channels must have at least 1 and at most {_MOST_CHANNELS} items, or be set to null.")
-    return distinct
+    return _distinct_or_none(value)
 
 
 def _some_channels(value: list[str] | None) -> list[str] | None:
@@ -61,22 +66,52 @@ def _check_order(value: str | None) -> str | None:
     if value is None or value == "endpoint":
         return value
     if not _POINTER.fullmatch(value) or "\0" in value:
-        raise ValueError("orderedBy must be endpoint, null, or a JSON Pointer into the payload, such as /customer/id")
+        raise ValueError(
+            "orderedBy must be endpoint, null, or a JSON Pointer into the payload, such as /customer/id, of at most "
+            f"{_DEEPEST_POINTER} parts"
+        )
     return value
 
 
-Url = Annotated[str, Field(min_length=1), AfterValidator(_check_url)]
+Url = Annotated[
+    str, Field(min_length=1, json_schema_extra={"format": "uri", "maxLength": LONGEST_URL}), AfterValidator(_check_url)
+]
 # Versions are 16-bit numbers in the SDKs.
-Version = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1)]
+Version = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1), whole]
 # As long as the setting of all endpoints may be at most; the table's CHECK says the same.
-TimeoutSeconds = Annotated[int, Field(strict=True, ge=1, le=300)]
-EventTypes = Annotated[list[EventTypeName] | None, AfterValidator(_distinct_or_none)]
-Channels = Annotated[list[Channel] | None, AfterValidator(_distinct_channels)]
-SomeChannels = Annotated[list[Channel] | None, AfterValidator(_some_channels), AfterValidator(_distinct_channels)]
-OrderedBy = Annotated[str | None, Field(max_length=256), AfterValidator(_check_order)]
+TimeoutSeconds = Annotated[int, Field(strict=True, ge=1, le=300), whole]
+EventTypes = Annotated[
+    Annotated[list[EventTypeName], Field(max_length=_MOST_EVENT_TYPES, fail_fast=True)] | None,
+    AfterValidator(_distinct_or_none),
+]
+_ChannelList = Annotated[list[Channel], Field(max_length=_MOST_CHANNELS_GIVEN, fail_fast=True)]
+Channels = Annotated[
+    _ChannelList | None, Field(json_schema_extra={"maxItems": _MOST_CHANNELS}), AfterValidator(_distinct_channels)
+]
+SomeChannels = Annotated[
+    _ChannelList | None,
+    Field(json_schema_extra={"minItems": 1, "maxItems": _MOST_CHANNELS}),
+    AfterValidator(_some_channels),
+    AfterValidator(_distinct_channels),
+]
+OrderedBy = Annotated[
+    str | None,
+    Field(max_length=256, json_schema_extra={"pattern": rf"^(endpoint|{_POINTER.pattern})$"}),
+    AfterValidator(_check_order),
+]
 Secret = Annotated[str, AfterValidator(lambda text: SigningKey.parse(text).text)]
-Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
-HeaderChanges = Annotated[dict[str, str | None], AfterValidator(_check_header_changes)]
+Headers = Annotated[
+    dict[str, str],
+    Field(json_schema_extra={**header_rules.SCHEMA, "maxProperties": _MOST_HEADERS}),
+    AfterValidator(_check_headers),
+    at_most(_MOST_HEADERS),
+]
+HeaderChanges = Annotated[
+    dict[str, str | None],
+    Field(json_schema_extra={"propertyNames": header_rules.SCHEMA["propertyNames"], "maxProperties": _MOST_HEADERS}),
+    AfterValidator(_check_header_changes),
+    at_most(_MOST_HEADERS),
+]
 
 _EVENT_TYPES = AliasChoices("eventTypes", "filterTypes")
 _RATE = AliasChoices("throttleRate", "rateLimit")
@@ -179,7 +214,7 @@ class EndpointHeadersPatch(Dto):
     """Headers to set, and (null, or listed in `deleteHeaders`) to remove."""
 
     headers: HeaderChanges = Field(examples=[{"X-Example": "123", "X-Foobar": None}])
-    delete_headers: list[Text] = Field(default_factory=list)
+    delete_headers: Annotated[list[Text], Field(max_length=_MOST_HEADERS, fail_fast=True)] = Field(default_factory=list)
 
 
 class EndpointHeadersOut(Dto):
@@ -199,7 +234,7 @@ class EndpointSecretRotateIn(Dto):
     """The next secret, and how long the current one goes on signing beside it."""
 
     key: Secret | None = Field(default=None, description="The new secret. Leave out to have one made.")
-    grace_period_seconds: Annotated[int, Field(strict=True, ge=0, le=LONGEST_GRACE_SECONDS)] | None = Field(
+    grace_period_seconds: Annotated[int, Field(strict=True, ge=0, le=LONGEST_GRACE_SECONDS), whole] | None = Field(
         default=None, description=f"How long the current secret stays valid: up to 7 days, {GRACE_SECONDS} if left out."
     )
 

@@ -1,11 +1,9 @@
 """Endpoints over HTTP."""
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import AfterValidator
 
 from app.api.deps import (
     ApplicationDep,
@@ -30,9 +28,11 @@ from app.api.endpoint.models import (
 )
 from app.api.endpoint.service import EndpointService
 from app.api.exact import exact
+from app.api.fields import Moment
 from app.api.paging import ListOut, PagingDep
+from app.api.strict import StrictRoute
 
-router = APIRouter(prefix="/app/{app_id}/endpoint", tags=["Endpoint"])
+router = APIRouter(prefix="/app/{app_id}/endpoint", tags=["Endpoint"], route_class=StrictRoute)
 
 
 def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep) -> EndpointService:
@@ -45,7 +45,6 @@ def _reading(session: ReadSessionDep, sealer: SealerDep, settings: SettingsDep) 
 
 EndpointsDep = Annotated[EndpointService, Depends(_writing, scope="function")]
 ReadEndpointsDep = Annotated[EndpointService, Depends(_reading, scope="function")]
-Time = Annotated[datetime, AfterValidator(lambda time: time if time.tzinfo else time.replace(tzinfo=UTC))]
 
 
 # Version 2 of the official SDKs reads the new secret from the answer; the specification and version 1 have none there.
@@ -157,8 +156,8 @@ async def endpoint_stats(
     app: ReadApplicationDep,
     reference: EndpointRef,
     endpoints: ReadEndpointsDep,
-    since: Annotated[Time | None, Query(description="From when on; 28 days before `until` if left out.")] = None,
-    until: Annotated[Time | None, Query(description="Until when; now if left out.")] = None,
+    since: Annotated[Moment | None, Query(description="From when on; 28 days before `until` if left out.")] = None,
+    until: Annotated[Moment | None, Query(description="Until when; now if left out.")] = None,
 ) -> EndpointStats:
     """Count the endpoint's deliveries by state."""
     return await endpoints.stats(app, reference, since, until)

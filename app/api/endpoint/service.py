@@ -208,6 +208,10 @@ class EndpointService:
         return _out(row)
 
     async def _save_headers(self, row: EndpointRow, headers: dict[str, str]) -> None:
+        try:
+            header_rules.check_total(headers)
+        except ValueError as error:
+            raise ValidationFailed(Violation(("body", "headers"), str(error))) from None
         row.headers = seal_headers(self._sealer, row.id, headers)
         row.updated_at = clock.now()
         await self._save(row, row.disabled)

@@ -9,8 +9,9 @@ from app.api.event_type.models import EventTypeIn, EventTypeOut, EventTypePatch,
 from app.api.event_type.service import EventTypeService
 from app.api.fields import EventTypeName
 from app.api.paging import ListOut, PagingDep
+from app.api.strict import StrictRoute
 
-router = APIRouter(prefix="/event-type", tags=["Event Type"])
+router = APIRouter(prefix="/event-type", tags=["Event Type"], route_class=StrictRoute)
 
 
 def _writing(session: SessionDep) -> EventTypeService:

@@ -55,8 +55,15 @@ class EventTypeService:
 
     async def put(self, organization_id: str, name: str, body: EventTypeUpdate) -> tuple[EventTypeOut, bool]:
         """Replace the event type of that name, or create it; says whether it was created."""
-        row, created = await self._event_types.put(await self._values(organization_id, name, body))
-        return _out(row), created
+        row = await self._event_types.find_to_change(organization_id, name)
+        if row is None:
+            # Or it is made by somebody else at this moment.
+            row, created = await self._event_types.put(await self._values(organization_id, name, body))
+            return _out(row), created
+        for field in _FIELDS:
+            setattr(row, field, getattr(body, field))
+        row.updated_at = clock.now()
+        return _out(row), False
 
     async def patch(self, organization_id: str, name: str, body: EventTypePatch) -> EventTypeOut:
         """Change those fields of an event type that the body holds."""

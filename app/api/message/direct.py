@@ -5,6 +5,7 @@ is declined before anything was done, and takes the usual way, which also knows 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Final, Protocol
 
@@ -14,7 +15,7 @@ from app.api.exact import exact_json
 from app.api.message.models import MessageIn, published_json
 from app.api.message.service import MessageService
 from app.api.problems import response_to
-from app.db.group_commit import Overloaded
+from app.db.group_commit import Late, Overloaded
 from app.db.message.publish import NewMessage, Publication, Refusal, Stored
 from app.errors import PostriderError
 from app.logs import correlation_id
@@ -23,6 +24,10 @@ from app.tokens import Principal, TokenVerifier
 _ACCEPTED: Final = 202
 # Larger bodies gain nothing, and are not to be parsed between two reads of other connections.
 _MOST_BYTES: Final = 65_536
+# Those who cannot be served are told so at this pace, 4,000 in a second. Told at once, clients that come again at once
+# would take all the time that there is; libuv reads from sockets for as long as so many have something to say.
+_TELLING_SECONDS: Final = 0.05
+_TOLD_AT_ONCE: Final = 200
 
 
 class Exchange(Protocol):
@@ -46,9 +51,15 @@ class DirectPublishing:
         self._tokens = tokens
         self._messages = messages
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sent_away: deque[tuple[Exchange, Overloaded | Late]] = deque()
+        self._telling = False
 
     def take(self, exchange: Exchange) -> bool:
         """Publish a message, and answer once it is committed. False if the request must take the usual way."""
+        if self._messages.is_full:
+            # Before anything is spent on it: sending many away must not cost those who are served.
+            self._send_away(exchange, Overloaded())
+            return True
         headers = exchange.headers
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer":
@@ -56,7 +67,7 @@ class DirectPublishing:
         key = headers.get(b"idempotency-key")
         try:
             caller = self._tokens.verify(token.decode("latin-1").strip())
-            if caller.application_id is not None:
+            if not caller.may_publish:
                 return False
             body = MessageIn.parse(exchange.body)
             idempotency_key = None if key is None else key.decode("latin-1")
@@ -67,6 +78,8 @@ class DirectPublishing:
             def conclude(result: Publication | Exception) -> None:
                 if isinstance(result, Stored):
                     exchange.answer(_ACCEPTED, published_json(message.id, body, result.created_at))
+                elif isinstance(result, Overloaded | Late):
+                    self._send_away(exchange, result)
                 else:
                     self._start(self._conclude(exchange, caller, body, message, idempotency_key, result))
 
@@ -82,7 +95,29 @@ class DirectPublishing:
 
     async def close(self) -> None:
         """Wait for the answers that are being worked out."""
+        while self._sent_away:
+            self._tell()
         await asyncio.gather(*self._tasks)
+
+    def _send_away(self, exchange: Exchange, error: Overloaded | Late) -> None:
+        self._sent_away.append((exchange, error))
+        if not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_in_time)
+
+    def _tell_in_time(self) -> None:
+        self._tell()
+        self._telling = bool(self._sent_away)
+        if self._telling:
+            asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_in_time)
+
+    def _tell(self) -> None:
+        for _ in range(min(_TOLD_AT_ONCE, len(self._sent_away))):
+            exchange, error = self._sent_away.popleft()
+            told = correlation_id.set(exchange.request_id.decode("ascii"))
+            response = response_to(self._messages.sent_away(error))
+            correlation_id.reset(told)
+            exchange.answer(response.status_code, bytes(response.body), response.headers)
 
     def _start(self, conclusion: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(conclusion)

@@ -1,5 +1,7 @@
 """The rules of reading messages, and of forgetting what was in them."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,7 +14,9 @@ from app.db.message.model import MessageRow
 from app.db.message.table import MessagesTable
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.db.session import due_after_commit
-from app.errors import NotFound
+from app.errors import NotFound, Unavailable
+from app.payload_store.store import PayloadMissing, PayloadStore, StoreAway
+from app.payload_store.stored import StoredPayload
 
 _HIDDEN: Final = b"{}"
 _EXPIRED: Final = b'{"expired":true}'
@@ -21,15 +25,17 @@ _EXPIRED: Final = b'{"expired":true}'
 class MessageHistory:
     """Reads the messages of an application. A reference is a message's id or its event id."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, store: PayloadStore | None) -> None:
         self._session = session
+        self._store = store
 
     async def page(self, app: ApplicationRow, timeline: Timeline) -> ListOut[MessageOut]:
         """The application's messages, newest first."""
         messages = MessagesTable(self._session, with_content=timeline.with_content)
         page = await messages.page_about(app.id, timeline.span("msg"), timeline.about)
+        payloads = await payloads_out(self._session, self._store, page.rows, timeline.with_content)
         return list_out(
-            page.rows, page.done, key=lambda row: row.id, item=lambda row: message_out(row, timeline.with_content)
+            page.rows, page.done, key=lambda row: row.id, item=lambda row: message_out(row, payloads[row.id])
         )
 
     async def get(self, app: ApplicationRow, reference: str, with_content: bool) -> MessageOut:
@@ -38,7 +44,8 @@ class MessageHistory:
         row = await messages.find(app.id, reference)
         if row is None:
             raise NotFound
-        return message_out(row, with_content)
+        payloads = await payloads_out(self._session, self._store, [row], with_content)
+        return message_out(row, payloads[row.id])
 
     async def expunge(self, app: ApplicationRow, reference: str) -> None:
         """Forget a message's payload for good. NotFound if the application has none of that name.
@@ -49,25 +56,64 @@ class MessageHistory:
         found = await messages.locate(app.id, reference)
         if found is None:
             raise NotFound
+        if found.stored is not None:
+            # The transaction has only read, and ends here: none waits for the payload store.
+            await self._session.close()
+            await _forget(self._store, found.id)
         await messages.expunge(app.id, found.id)
         pending = PendingDeliveriesTable(self._session)
         due_after_commit(self._session).update(await pending.hurry_in_lines(app.id, found.id))
 
 
-def message_out(row: MessageRow, with_content: bool) -> MessageOut:
-    """A message on the wire; `{}` stands for a payload that was not asked for."""
+def message_out(row: MessageRow, payload: bytes) -> MessageOut:
+    """A message on the wire, with what stands for its payload."""
     return MessageOut(
         id=row.id,
         event_type=row.event_type,
         event_id=row.event_id,
         channels=row.channels,
-        payload=payload_out(row, with_content),
+        payload=payload,
         timestamp=row.created_at,
     )
 
 
-def payload_out(row: MessageRow, with_content: bool) -> bytes:
-    """The JSON that stands for a message's payload; the payload is touched only with content."""
+async def payloads_out(
+    session: AsyncSession, store: PayloadStore | None, rows: Sequence[MessageRow], with_content: bool
+) -> Mapping[str, bytes]:
+    """The JSON that stands for each message's payload: `{}` if it was not asked for, or that it has expired.
+
+    Ends the session's transaction, which has only read, if the payload store must be asked. Unavailable if that cannot
+    be reached. Payloads are touched only with content.
+    """
     if not with_content:
-        return _HIDDEN
-    return _EXPIRED if row.payload is None else row.payload
+        return {row.id: _HIDDEN for row in rows}
+    wanted = {row.id: found for row in rows if (found := row.stored) is not None}
+    payloads = {row.id: _EXPIRED if row.payload is None else row.payload for row in rows if row.id not in wanted}
+    if wanted:
+        await session.close()
+        read = await asyncio.gather(*(stored_payload(store, each) for each in wanted.values()))
+        payloads |= zip(wanted, read, strict=True)
+    return payloads
+
+
+async def stored_payload(store: PayloadStore | None, stored: StoredPayload) -> bytes:
+    """What stands for a payload that is in the payload store. Unavailable if that cannot be reached."""
+    try:
+        if store is None:
+            raise StoreAway("POSTRIDER_PAYLOAD_STORE is not set")
+        return await store.get(stored)
+    except PayloadMissing:
+        # The store has logged it. One that is lost must not make a whole list unreadable.
+        return _EXPIRED
+    except StoreAway as away:
+        text = "The payload store cannot be reached right now. with_content=false does without it."
+        raise Unavailable(text) from away
+
+
+async def _forget(store: PayloadStore | None, message_id: str) -> None:
+    try:
+        if store is None:
+            raise StoreAway("POSTRIDER_PAYLOAD_STORE is not set")
+        await store.delete([message_id])
+    except StoreAway as away:
+        raise Unavailable("The payload store cannot be reached right now. Nothing was forgotten; try again.") from away

@@ -8,7 +8,7 @@ import orjson
 from pydantic import Field
 
 from app.api.exact import RawJson
-from app.api.fields import Channel, Dto, EventTypeName, Timestamp, Uid
+from app.api.fields import Channel, Dto, EventTypeName, Timestamp, Uid, whole
 from app.errors import ValidationFailed, Violation
 
 _SPLIT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -23,7 +23,10 @@ class MessageIn(Dto):
         default=None, description="Only endpoints that listen to one of these channels, or to all, get the message."
     )
     payload: RawJson = Field(description="A JSON object.", examples=[{"id": "in_1", "amount": 4200}])
-    payload_retention_period: int = Field(default=90, strict=True, ge=5, le=90, description="Days to keep the payload.")
+    payload_retention_period: Annotated[int, Field(strict=True, ge=5, le=90), whole] = Field(
+        default=90,
+        description="Days to keep the payload. Unset: as long as the organization keeps them, or else as the message.",
+    )
 
     @classmethod
     def parse(cls, body: bytes) -> "MessageIn":

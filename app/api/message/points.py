@@ -10,6 +10,7 @@ from app.api.deps import (
     MessageRef,
     MessageServiceDep,
     OrganizationDep,
+    PayloadStoreDep,
     ReadApplicationDep,
     ReadSessionDep,
     SessionDep,
@@ -25,12 +26,12 @@ publishing = APIRouter(tags=["Message"], route_class=LeanRoute)
 router = APIRouter(tags=["Message"])
 
 
-def _writing(session: SessionDep) -> MessageHistory:
-    return MessageHistory(session)
+def _writing(session: SessionDep, store: PayloadStoreDep) -> MessageHistory:
+    return MessageHistory(session, store)
 
 
-def _reading(session: ReadSessionDep) -> MessageHistory:
-    return MessageHistory(session)
+def _reading(session: ReadSessionDep, store: PayloadStoreDep) -> MessageHistory:
+    return MessageHistory(session, store)
 
 
 HistoryDep = Annotated[MessageHistory, Depends(_writing, scope="function")]
@@ -45,7 +46,7 @@ async def create_message(
     caller: OrganizationDep,
     messages: MessageServiceDep,
     with_content: WithContent = True,
-    idempotency_key: Annotated[str | None, Header(max_length=512)] = None,
+    idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Publish a message to every endpoint of the application that subscribed to its event type."""
     return exact(await messages.publish(caller, app_id, body, idempotency_key, with_content), 202)

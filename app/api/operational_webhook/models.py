@@ -5,7 +5,7 @@ Both generations of SDKs are served: `eventTypes` is also `filterTypes`, `thrott
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field, JsonValue
 
 from app.api.endpoint.models import EventTypes, Headers, Secret, Url
 from app.api.fields import Dto, Flag, Metadata, Rate, Text, Timestamp, Uid
@@ -60,6 +60,7 @@ class OperationalWebhookEndpointUpsertIn(Dto):
         validation_alias=AliasChoices("eventTypes", "filterTypes"),
         description="What it subscribes to; leave out for all event types.",
         examples=[["endpoint.disabled"]],
+        json_schema_extra={"items": {"type": "string", "enum": list[JsonValue](sorted(_KNOWN))}},
     )
     metadata: Metadata = Field(default_factory=dict, description="Your own key-value pairs, up to 4096 bytes.")
 

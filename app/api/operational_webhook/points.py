@@ -20,8 +20,9 @@ from app.api.operational_webhook.models import (
 )
 from app.api.operational_webhook.service import OperationalWebhookService
 from app.api.paging import ListOut, PagingDep
+from app.api.strict import StrictRoute
 
-router = APIRouter(prefix="/operational-webhook/endpoint", tags=["Webhook Endpoint"])
+router = APIRouter(prefix="/operational-webhook/endpoint", tags=["Webhook Endpoint"], route_class=StrictRoute)
 
 
 def _writing(

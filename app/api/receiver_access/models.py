@@ -3,12 +3,13 @@
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field
+from pydantic_core import PydanticCustomError
 
 from app import clock
 from app.api.endpoint import headers as header_rules
 from app.api.endpoint.models import Headers, Url
-from app.api.fields import Dto, Text
+from app.api.fields import Dto, Text, at_most
 from app.delivery import pem
 
 _SCOPE: Final = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
@@ -41,8 +42,6 @@ def _header_value(value: str) -> str:
 
 
 def _check_parameters(value: dict[str, str]) -> dict[str, str]:
-    if len(value) > _MOST_PARAMETERS:
-        raise ValueError(f"there must be at most {_MOST_PARAMETERS} extra parameters")
     if taken := sorted(_OURS & value.keys()):
         raise ValueError(f"{', '.join(taken)} must not be among the extra parameters: each has a field of its own")
     return value
@@ -56,6 +55,7 @@ Scope = Annotated[str, Field(max_length=256, pattern=_SCOPE)]
 Parameters = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=256)], Annotated[Text, Field(max_length=4096)]],
     AfterValidator(_check_parameters),
+    at_most(_MOST_PARAMETERS),
 ]
 Identity = Annotated[str, AfterValidator(lambda text: pem.checked_identity(text, clock.now()))]
 Authorities = Annotated[str, AfterValidator(lambda text: pem.checked_authorities(text, clock.now()))]
@@ -79,7 +79,16 @@ class HeaderAuthenticationIn(Dto):
     value: HeaderValue
 
 
-EndpointAuthenticationIn = Annotated[BasicAuthenticationIn | HeaderAuthenticationIn, Field(discriminator="type")]
+def _check_kind(value: object) -> object:
+    """Pydantic would write down in full whatever else stands for the type."""
+    if isinstance(value, dict) and not isinstance(value.get("type", ""), str):
+        raise PydanticCustomError("literal_error", "type must be basic or header")
+    return value
+
+
+EndpointAuthenticationIn = Annotated[
+    BasicAuthenticationIn | HeaderAuthenticationIn, Discriminator("type"), BeforeValidator(_check_kind)
+]
 
 
 class EndpointAuthenticationOut(Dto):

@@ -24,8 +24,9 @@ from app.api.receiver_access.models import (
     EndpointServerCaOut,
 )
 from app.api.receiver_access.service import ReceiverAccessService
+from app.api.strict import StrictRoute
 
-router = APIRouter(prefix="/app/{app_id}/endpoint/{endpoint_id}", tags=["Endpoint"])
+router = APIRouter(prefix="/app/{app_id}/endpoint/{endpoint_id}", tags=["Endpoint"], route_class=StrictRoute)
 
 
 def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep) -> ReceiverAccessService:

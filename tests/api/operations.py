@@ -1,0 +1,120 @@
+"""The operations of the OpenAPI document, and a request for each, made up from what the document says."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+import trustme
+from fastapi import FastAPI
+
+from tests import factories
+from tests.factories import Json
+
+PREFIX: Final = "/api/v1"
+_PLACE: Final = re.compile(r"{(\w+)}")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path; the path is that after /api/v1."""
+
+    name: str
+    method: str
+    path: str
+    tag: str
+    path_parameters: tuple[str, ...]
+    query_parameters: tuple[str, ...]
+    body: Json | None = field(hash=False)
+    # The schemas that a body may have, by their names in the document.
+    schemas: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ends_token(self) -> bool:
+        """Whether who asks for it must log in anew."""
+        return self.name.endswith(".logout")
+
+    def url(self, names: Mapping[str, str]) -> str:
+        """The path with the parameters that it names filled in. KeyError for one that `names` does not know."""
+        return self.path.format_map({name: names[name] for name in self.path_parameters})
+
+
+def operations(app: FastAPI) -> list[Operation]:
+    """All of them, in the order of the document."""
+    document = app.openapi()
+    return [
+        _operation(document, path, method, declared)
+        for path, item in document["paths"].items()
+        for method, declared in item.items()
+    ]
+
+
+def _operation(document: Json, path: str, method: str, declared: Json) -> Operation:
+    query = [found["name"] for found in declared.get("parameters", ()) if found["in"] == "query"]
+    body, schemas = None, []
+    if "requestBody" in declared:
+        schema = declared["requestBody"]["content"]["application/json"]["schema"]
+        schemas = [found["$ref"].rpartition("/")[2] for found in schema.get("oneOf", [schema])]
+        body = _sample(document, schema)
+        body |= _SPECIAL.get(declared["operationId"], {})
+        if declared["operationId"] == "v1.endpoint.set-mtls-config":
+            body = {"identity": identity()}
+    return Operation(
+        declared["operationId"],
+        method.upper(),
+        path.removeprefix(PREFIX),
+        declared["tags"][0],
+        tuple(_PLACE.findall(path)),
+        tuple(query),
+        body,
+        tuple(schemas),
+    )
+
+
+# Where what the document says is not enough to make a request that is accepted.
+_SPECIAL: Final[Mapping[str, Json]] = {
+    "v1.endpoint.patch": {"description": "changed"},
+    "v1.endpoint.set-oauth-config": {"tokenUrl": factories.URL},
+    "v1.application.patch": {"name": "Changed"},
+    "v1.event-type.patch": {"description": "changed"},
+}
+
+
+def _sample(document: Json, schema: Json) -> Any:
+    """Something that has the schema, and no more than it must have; its example, if it has one."""
+    if "$ref" in schema:
+        return _sample(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema.get("format") == "uri":
+        return factories.URL
+    if "examples" in schema:
+        return schema["examples"][0]
+    for choice in ("oneOf", "anyOf"):
+        if choice in schema:
+            return _sample(document, schema[choice][0])
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            return {name: _sample(document, properties[name]) for name in schema.get("required", ())}
+        case "array":
+            return [_sample(document, schema["items"])]
+        case "integer":
+            return schema.get("minimum", 0)
+        case "boolean":
+            return True
+        case _:
+            return "sample"
+
+
+@cache
+def identity() -> str:
+    """A client certificate and its key."""
+    made = trustme.CA().issue_cert("client.test")
+    return "\n".join(part.bytes().decode() for part in (*made.cert_chain_pems, made.private_key_pem))

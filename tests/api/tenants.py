@@ -1,0 +1,165 @@
+"""Two organizations that have one of everything, twice, and how much of it there is."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+import httpx
+from fastapi import FastAPI
+
+from app import ids, tokens
+from app.db.session import Database
+from app.settings import Settings
+from tests import factories
+from tests.api.operations import Operation, identity
+
+# The parameters that name a thing, and those that do not. One that is in neither is somebody's to sort in.
+NAMING: Final = frozenset(
+    {"app_id", "endpoint_id", "msg_id", "attempt_id", "event_type_name", "env_id", "key_id", "actor", "target"}
+)
+OTHER: Final = frozenset(
+    {
+        *("limit", "iterator", "order", "before", "after", "since", "until", "status", "status_code_class", "channel"),
+        *("tag", "event_types", "with_content", "include_archived", "expunge", "get_if_exists", "operation"),
+    }
+)
+# Tables that hold nothing of a tenant.
+_OURS: Final = frozenset({"installation", "ledger_figures", "schema_migrations", "shards", "workers"})
+_APPLICATIONS: Final = "SELECT id FROM applications WHERE organization_id = $1"
+# Which rows of a table are an organization's, or an application's, by the first of these columns that it has.
+_OF_ORGANIZATION: Final = {
+    "organization_id": "organization_id = $1",
+    "application_id": f"application_id IN ({_APPLICATIONS})",
+    "endpoint_id": f"endpoint_id IN (SELECT id FROM endpoints WHERE application_id IN ({_APPLICATIONS}))",
+    "message_id": f"message_id IN (SELECT id FROM messages WHERE application_id IN ({_APPLICATIONS}))",
+}
+_OF_APPLICATION: Final = {
+    "application_id": "application_id = $1",
+    "endpoint_id": "endpoint_id IN (SELECT id FROM endpoints WHERE application_id = $1)",
+    "message_id": "message_id IN (SELECT id FROM messages WHERE application_id = $1)",
+}
+
+
+@dataclass(frozen=True)
+class Customer:
+    """One application and what is in it: ids, and the names that its organization gave them."""
+
+    portal: httpx.AsyncClient
+    ids: dict[str, str]
+    uids: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One organization, with two applications."""
+
+    organization_id: str
+    client: httpx.AsyncClient
+    customers: tuple[Customer, Customer]
+    # Of the organization itself.
+    ids: dict[str, str]
+    uids: dict[str, str]
+    operational: dict[str, str]
+
+    def names(self, customer: int, operation: Operation, *, uids: bool = False) -> dict[str, str]:
+        """What the parameters of an operation are called: of the organization, or of one of its applications."""
+        found = self.ids | self.customers[customer].ids
+        if uids:
+            found |= self.uids | self.customers[customer].uids
+        if operation.path.startswith("/operational-webhook"):
+            found["endpoint_id"] = self.operational["uid" if uids else "id"]
+        return found
+
+    def is_shared(self, parameter: str, operation: Operation) -> bool:
+        """Whether what it names is the organization's, and so the same whichever application is asked."""
+        return parameter in self.ids or operation.path.startswith("/operational-webhook")
+
+
+async def make_tenant(app: FastAPI, settings: Settings, database: Database) -> Tenant:
+    """An organization with one of everything in each of its applications."""
+    assert settings.jwt_secret is not None
+    secret, organization_id = settings.jwt_secret.get_secret_value(), ids.new_id("org")
+    client = factories.client_of(app, tokens.issue(secret, settings.jwt_algorithm, organization_id))
+    assert isinstance(client, httpx.AsyncClient)
+    name = factories.unique("event.type")
+    await factories.create_event_type(client, name)
+    customers = (
+        await _make_customer(app, settings, database, organization_id, client, name),
+        await _make_customer(app, settings, database, organization_id, client, name),
+    )
+    operational_uid = factories.unique("ops")
+    made = await client.post("/operational-webhook/endpoint", json={"url": factories.URL, "uid": operational_uid})
+    key = await client.post(f"/management/authentication/{organization_id}/api-token", json={"name": "Key"})
+    assert made.is_success
+    assert key.is_success, key.text
+    names = {"event_type_name": name, "env_id": organization_id, "key_id": key.json()["id"]}
+    names |= {"actor": key.json()["id"], "target": customers[0].ids["endpoint_id"]}
+    operational = {"id": made.json()["id"], "uid": operational_uid}
+    return Tenant(organization_id, client, customers, names, {}, operational)
+
+
+async def _make_customer(
+    app: FastAPI, settings: Settings, database: Database, organization_id: str, client: httpx.AsyncClient, event: str
+) -> Customer:
+    uids = {name: factories.unique(name.replace("_", "")) for name in ("app_id", "endpoint_id", "msg_id")}
+    application = (await factories.create_application(client, uid=uids["app_id"]))["id"]
+    endpoint = (await factories.create_endpoint(client, application, uid=uids["endpoint_id"], eventTypes=[event]))["id"]
+    root = f"/app/{application}/endpoint/{endpoint}"
+    for path, body in {
+        "headers": {"headers": {"X-Secret": "one"}},
+        "mtls": {"identity": identity()},
+        "oauth": {
+            "grantType": "clientCredentials",
+            "authMethod": "clientSecretPost",
+            "clientId": "a",
+            "clientSecret": "b",
+            "tokenUrl": factories.URL,
+        },
+    }.items():
+        assert (await client.put(f"{root}/{path}", json=body)).is_success
+    message = (await factories.publish(client, application, event, eventId=uids["msg_id"]))["id"]
+    attempt = await factories.record_attempt(database.pool, application, message, endpoint)
+    await factories.record_delivery(database.pool, application, message, endpoint)
+    assert settings.jwt_secret is not None
+    token = tokens.issue_portal(
+        settings.jwt_secret.get_secret_value(), settings.jwt_algorithm, organization_id, application
+    )
+    portal = factories.client_of(app, token)
+    assert isinstance(portal, httpx.AsyncClient)
+    names = {"app_id": application, "endpoint_id": endpoint, "msg_id": message, "attempt_id": attempt}
+    return Customer(portal, names, uids)
+
+
+async def fingerprint(pool: asyncpg.Pool, owner: str) -> dict[str, tuple[int, str]]:
+    """Of each table how many rows are the organization's or the application's, and a checksum over them."""
+    found = {}
+    for table, condition in (await _conditions(pool, owner)).items():
+        rows = await pool.fetch(f"SELECT t::text FROM {table} t WHERE {condition} ORDER BY 1", owner)
+        found[table] = (len(rows), hashlib.sha256("\n".join(row[0] for row in rows).encode()).hexdigest())
+    return found
+
+
+async def _conditions(pool: asyncpg.Pool, owner: str) -> dict[str, str]:
+    """For each table that holds something of tenants, which rows are the owner's.
+
+    AssertionError for a table of which nobody has said whose rows are in it.
+    """
+    columns = await pool.fetch(
+        "SELECT c.relname AS table, array_agg(a.attname::text) AS names FROM pg_class c"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+        " GROUP BY 1"
+    )
+    all_columns = {row["table"]: row["names"] for row in columns}
+    ways = _OF_APPLICATION if owner.startswith("app_") else _OF_ORGANIZATION
+    conditions = {"applications" if owner.startswith("app_") else "organizations": "id = $1"}
+    for table, names in all_columns.items():
+        for column, condition in ways.items():
+            if column in names:
+                conditions.setdefault(table, condition)
+                break
+    unknown = {table for table, names in all_columns.items() if _OF_ORGANIZATION.keys().isdisjoint(names)}
+    unknown -= {"organizations", *_OURS}
+    assert not unknown, f"say whose rows are in {unknown}"
+    return conditions
