@@ -66,8 +66,8 @@ class Sender:
         self._records_of_lines: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
 
     async def send_suspect(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome | None:
-        """Make one attempt, alone, at what may have ended the process that sent it. None: it has, too often."""
-        async with self.suspects.alone(claimed) as begun:
+        """Make one attempt, in its turn, at what may have ended the process that sent it. None: it has, too often."""
+        async with self.suspects.in_turn(claimed) as begun:
             return None if begun >= MOST_BEGUN else await self.send(claimed, payload, receiver)
 
     async def put_aside(self, claimed: Claimed, attempt_id: str, url: str) -> None:

@@ -92,8 +92,57 @@ def received() -> Iterator[tuple[str, list[bytes]]]:
         thread.join()
 
 
-def test_what_it_prints_works_when_pasted_and_a_signal_ends_everything(instance: Instance) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children of their parent's death")
+def test_what_it_prints_works_when_pasted_and_neither_sigkill_nor_the_end_loses_anything(
+    instance: Instance, received: tuple[str, list[bytes]]
+) -> None:
     instance.until_ready()
+    token = what_it_prints_works(instance)
+    url, bodies = received
+    headers = {"authorization": f"Bearer {token}"}
+
+    def publish(text: str) -> bool:
+        body = {"eventType": "invoice.paid", "payload": {"after": text}}
+        try:
+            return httpx.post(f"{instance.url}/api/v1/app/first/msg", headers=headers, json=body).status_code == 202
+        except httpx.TransportError:
+            return False
+
+    def arrives(text: str) -> None:
+        until(lambda: publish(text), 15, "messages are accepted")
+        until(lambda: any(text.encode() in body for body in bodies), 30, "messages are delivered")
+
+    answer = httpx.post(f"{instance.url}/api/v1/app/first/endpoint", headers=headers, json={"url": url})
+    answer.raise_for_status()
+    for program in ("valkey-server", "postgres -D", "worker.main worker", "app.main:create_app"):
+        victim = next(line for line in processes_naming(instance.folder) if program in line)
+        (instance.folder / "output").write_text("")
+        os.kill(int(victim.split()[0]), signal.SIGKILL)
+        until(lambda: "started again\n" in instance.output, 15, f"{program} is started again")
+        arrives(program)
+        assert "DeprecationWarning" not in instance.output
+
+    for line in processes_naming(instance.folder):
+        os.kill(int(line.split()[0]), signal.SIGKILL)
+    instance.process.wait()
+    instance.process = start(instance.folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{instance.port}")
+    (instance.folder / "output").write_text("")
+    instance.until_ready()
+    assert "an earlier run left" not in instance.output
+    arrives("everything")
+
+    assert instance.end() == 0
+    assert instance.output.endswith(f"Postrider has ended; its data stays in {instance.folder / 'data'}\n")
+    assert not processes_naming(instance.folder)
+
+    (instance.folder / "data" / "secrets.env").unlink()
+    refused = postrider(instance.folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{instance.port}")
+    assert refused.returncode == 78
+    assert "POSTRIDER_MAIN_SECRET is not the one" in one_line(refused.stderr)
+
+
+def what_it_prints_works(instance: Instance) -> str:
+    """Paste its examples; the token that they use."""
     printed = instance.output
     assert instance.url in printed
     assert httpx.get(f"{instance.url}/docs").status_code == 200
@@ -112,61 +161,17 @@ def test_what_it_prints_works_when_pasted_and_a_signal_ends_everything(instance:
     assert example is not None
     pasted = subprocess.run(["sh", "-ec", example[0]], capture_output=True, text=True, timeout=30, check=False)
     assert pasted.stdout == 'received and verified: {"invoice":1}\n', pasted
+    return token
 
-    assert instance.end() == 0
-    assert instance.output.endswith(f"Postrider has ended; its data stays in {instance.folder / 'data'}\n")
+
+def test_ctrl_c_ends_it_while_it_starts_too_and_leaves_nothing(instance: Instance) -> None:
+    until(lambda: bool(processes_naming(instance.folder)), 15, "it has begun")
+    assert instance.end(signal.SIGINT) == 130, "as a shell says of what Ctrl-C has ended"
     assert not processes_naming(instance.folder)
-
-    (instance.folder / "data" / "secrets.env").unlink()
-    refused = postrider(instance.folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{instance.port}")
-    assert refused.returncode == 78
-    assert "POSTRIDER_MAIN_SECRET is not the one" in one_line(refused.stderr)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells children of their parent's death")
-def test_sigkill_loses_nothing_whoever_it_hits(instance: Instance, received: tuple[str, list[bytes]]) -> None:
-    url, bodies = received
-    instance.until_ready()
-    token = one_line(postrider(instance.folder, "token").stdout)
-    headers = {"authorization": f"Bearer {token}"}
-
-    def publish(text: str) -> bool:
-        body = {"eventType": "invoice.paid", "payload": {"after": text}}
-        try:
-            return httpx.post(f"{instance.url}/api/v1/app/first/msg", headers=headers, json=body).status_code == 202
-        except httpx.TransportError:
-            return False
-
-    def arrives(text: str) -> None:
-        until(lambda: publish(text), 15, "messages are accepted")
-        until(lambda: any(text.encode() in body for body in bodies), 30, "messages are delivered")
-
-    with httpx.Client(base_url=f"{instance.url}/api/v1", headers=headers) as api:
-        api.post("/app", json={"name": "first", "uid": "first"}).raise_for_status()
-        api.post("/app/first/endpoint", json={"url": url}).raise_for_status()
-    for program in ("valkey-server", "postgres -D", "worker.main worker", "app.main:create_app"):
-        victim = next(line for line in processes_naming(instance.folder) if program in line)
-        (instance.folder / "output").write_text("")
-        os.kill(int(victim.split()[0]), signal.SIGKILL)
-        until(lambda: "started again\n" in instance.output, 15, f"{program} is started again")
-        arrives(program)
-        assert "DeprecationWarning" not in instance.output
-
-    for line in processes_naming(instance.folder):
-        os.kill(int(line.split()[0]), signal.SIGKILL)
-    instance.process.wait()
-    instance.process = start(instance.folder, "up", LISTEN_ADDRESS=f"127.0.0.1:{instance.port}")
-    (instance.folder / "output").write_text("")
-    instance.until_ready()
-    assert "an earlier run left" not in instance.output
-    arrives("everything")
-
-    instance.process.kill()
-    instance.process.wait()
-    until(lambda: not processes_naming(instance.folder), 30, "the children of a killed supervisor end")
-
-
-async def test_servers_that_are_named_are_used_even_while_redis_is_away_and_what_is_amiss_is_warned_of_once(
+async def test_servers_that_are_named_are_used_even_while_redis_is_away_and_a_killed_supervisor_leaves_nobody(
     instance_of: Callable[..., Instance], servers: Servers, closed_port: int
 ) -> None:
     name = f"up_{ids.new_id('qtask')}"
@@ -182,5 +187,8 @@ async def test_servers_that_are_named_are_used_even_while_redis_is_away_and_what
     assert "hunter2" not in instance.output
     assert instance.output.count("RETRY_SHEDULE") == 1
     assert "InsecureKeyLength" not in instance.output
-    assert instance.end(signal.SIGINT) == 130, "as a shell says of what Ctrl-C has ended"
+
+    instance.process.kill()
+    instance.process.wait()
+    until(lambda: not processes_naming(instance.folder), 30, "the children of a killed supervisor end")
     await servers.drop(name)

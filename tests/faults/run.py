@@ -21,18 +21,20 @@ _PUBLISHERS: Final = 16
 _MOST_WAITING: Final = 32
 _MESSAGE: Final = {"eventType": "invoice.paid", "payload": {"id": "in_1"}}
 
+_LEFT: Final = "SELECT count(*) FROM pending_deliveries WHERE application_id = $1"
 _UNFINISHED: Final = """
 SELECT count(*) FROM messages m LEFT JOIN deliveries d ON d.message_id = m.id
 WHERE m.application_id = $1 AND d.state IS DISTINCT FROM 0
 """
 # What was delivered has one attempt that succeeded, and says how many there were.
 _INCONSISTENT: Final = """
+WITH made AS (
+    SELECT message_id, endpoint_id, count(*) AS made, count(*) FILTER (WHERE status = 0) AS succeeded
+    FROM attempts WHERE application_id = $1 GROUP BY message_id, endpoint_id
+)
 SELECT d.message_id, d.attempts, a.made, a.succeeded
-FROM deliveries d, LATERAL (
-    SELECT count(*) AS made, count(*) FILTER (WHERE status = 0) AS succeeded
-    FROM attempts WHERE message_id = d.message_id AND endpoint_id = d.endpoint_id
-) a
-WHERE d.application_id = $1 AND (d.attempts <> a.made OR a.succeeded <> 1)
+FROM deliveries d LEFT JOIN made a ON a.message_id = d.message_id AND a.endpoint_id = d.endpoint_id
+WHERE d.application_id = $1 AND (a.made IS DISTINCT FROM d.attempts OR a.succeeded IS DISTINCT FROM 1)
 """
 
 
@@ -149,7 +151,7 @@ class Run:
         connection = await asyncpg.connect(self.installation.dsn)
         try:
             deadline = perf_counter() + seconds
-            while left := await connection.fetchval("SELECT count(*) FROM pending_deliveries"):
+            while left := await connection.fetchval(_LEFT, self.application):
                 assert perf_counter() < deadline, f"{left} are still to do\n{self.installation.last_words()}"
                 await asyncio.sleep(0.05)
             assert self.lost == set(), "lost"

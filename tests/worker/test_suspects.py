@@ -43,7 +43,7 @@ async def test_what_was_in_flight_when_a_process_died_is_a_suspect_and_its_begin
         await successor.watch([one, other])
         assert successor.is_one(one)
         assert not successor.is_one(other)
-        async with successor.alone(one) as begun:
+        async with successor.in_turn(one) as begun:
             assert begun == deaths
 
 
@@ -55,18 +55,43 @@ async def test_a_retry_of_what_this_process_noted_is_no_suspect(table: SuspectsT
         suspects.end(one)
 
 
-async def test_suspects_are_sent_one_at_a_time(table: SuspectsTable) -> None:
-    one, other = row(), row()
-    await Suspects(table).watch([one, other])
+async def test_suspects_of_one_death_are_sent_together_and_those_of_two_alone(table: SuspectsTable) -> None:
+    first, second, other = row(), row(), row()
+    await Suspects(table).watch([first, second, other])
     suspects = Suspects(table)
-    await suspects.watch([one, other])
-    async with suspects.alone(one):
-        waiting = asyncio.create_task(_begin(suspects, other))
-        done, _ = await asyncio.wait({waiting}, timeout=0.1)
-        assert not done
-    assert await waiting == 1
+    await suspects.watch([first, second, other])
+    # As many as wish together, a few at a time; the next death finds these two begun.
+    async with suspects.in_turn(first), suspects.in_turn(second):
+        pass
+    successor = Suspects(table)
+    await successor.watch([first, second, other])
+    async with successor.in_turn(first):
+        assert await is_waiting(successor, second)
+        assert await is_waiting(successor, other)
+    async with successor.in_turn(other):
+        assert await is_waiting(successor, second), "it would be begun for the third time, beside another suspect"
+
+
+async def is_waiting(suspects: Suspects, one: Claimed) -> bool:
+    task = asyncio.create_task(_begin(suspects, one))
+    _, pending = await asyncio.wait({task}, timeout=0.1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return bool(pending)
+
+
+async def test_who_gives_up_its_turn_leaves_it_to_others(table: SuspectsTable) -> None:
+    first, second = row(), row()
+    await Suspects(table).watch([first, second])
+    for _ in range(2):
+        suspects = Suspects(table)
+        await suspects.watch([first, second])
+        async with suspects.in_turn(first):
+            await is_waiting(suspects, second)
+        async with asyncio.timeout(5), suspects.in_turn(second):
+            pass
 
 
 async def _begin(suspects: Suspects, one: Claimed) -> int:
-    async with suspects.alone(one) as begun:
+    async with suspects.in_turn(one) as begun:
         return begun

@@ -11,10 +11,15 @@ _VALUE: Final = re.compile(r"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
 _LONGEST_VALUE: Final = 4096
 # In all, names, values and line ends: what servers commonly take as a whole request's head.
 MOST_BYTES: Final = 16_384
-# An object of headers, as far as JSON Schema has words for the rules.
+_VALUE_SCHEMA: Final = {"type": "string", "maxLength": _LONGEST_VALUE, "pattern": f"^{_VALUE.pattern}$"}
+# An object of headers, as far as JSON Schema has words for the rules; and one of changes, in which null removes one.
 SCHEMA: Final[dict[str, Any]] = {
     "propertyNames": {"pattern": f"^{_NAME.pattern}$"},
-    "additionalProperties": {"type": "string", "maxLength": _LONGEST_VALUE, "pattern": f"^{_VALUE.pattern}$"},
+    "additionalProperties": _VALUE_SCHEMA,
+}
+CHANGES_SCHEMA: Final[dict[str, Any]] = {
+    **SCHEMA,
+    "additionalProperties": {"anyOf": [_VALUE_SCHEMA, {"type": "null"}]},
 }
 
 # Ours to set, the connection's, or a proxy's and a cache's on the way: the Svix API's list, and those that frame a

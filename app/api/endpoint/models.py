@@ -108,7 +108,7 @@ Headers = Annotated[
 ]
 HeaderChanges = Annotated[
     dict[str, str | None],
-    Field(json_schema_extra={"propertyNames": header_rules.SCHEMA["propertyNames"], "maxProperties": _MOST_HEADERS}),
+    Field(json_schema_extra={**header_rules.CHANGES_SCHEMA, "maxProperties": _MOST_HEADERS}),
     AfterValidator(_check_header_changes),
     at_most(_MOST_HEADERS),
 ]

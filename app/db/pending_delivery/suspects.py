@@ -7,13 +7,15 @@ import asyncpg
 
 from app.db.pending_delivery.queue import Key
 
-# What a crash left here stays as it is: only `begin` counts on.
+# What a crash left here stays as it is: only `begin` counts on. The statement sees what was there before it.
 _NOTE: Final = """
-INSERT INTO suspects (message_id, endpoint_id)
-SELECT i.message_id, i.endpoint_id FROM unnest($1::text[], $2::text[]) AS i(message_id, endpoint_id)
-ORDER BY i.message_id, i.endpoint_id
-ON CONFLICT DO NOTHING
-RETURNING message_id, endpoint_id
+WITH input AS (
+    SELECT * FROM unnest($1::text[], $2::text[]) AS i(message_id, endpoint_id) ORDER BY message_id, endpoint_id
+), noted AS (
+    INSERT INTO suspects (message_id, endpoint_id) SELECT message_id, endpoint_id FROM input ON CONFLICT DO NOTHING
+)
+SELECT s.message_id, s.endpoint_id, s.begun
+FROM input i JOIN suspects s ON s.message_id = i.message_id AND s.endpoint_id = i.endpoint_id
 """
 
 _BEGIN: Final = """
@@ -35,11 +37,13 @@ class SuspectsTable:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def note(self, keys: Sequence[Key]) -> set[Key]:
-        """Note what is about to be sent; those that had been noted before, and were in flight when a process died."""
-        messages, endpoints = [key[0] for key in keys], [key[1] for key in keys]
-        new = await self._pool.fetch(_NOTE, messages, endpoints)
-        return set(keys) - {(row["message_id"], row["endpoint_id"]) for row in new}
+    async def note(self, keys: Sequence[Key]) -> dict[Key, int]:
+        """Note what is about to be sent; those that had been noted before, and how often they were begun.
+
+        They were in flight when a process died.
+        """
+        known = await self._pool.fetch(_NOTE, [key[0] for key in keys], [key[1] for key in keys])
+        return {(row["message_id"], row["endpoint_id"]): row["begun"] for row in known}
 
     async def begin(self, key: Key) -> int:
         """It is about to be sent again; how often that was begun before, and did not end. 0 if it is no suspect."""
