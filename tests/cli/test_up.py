@@ -165,7 +165,7 @@ def what_it_prints_works(instance: Instance) -> str:
 
 
 def test_ctrl_c_ends_it_while_it_starts_too_and_leaves_nothing(instance: Instance) -> None:
-    until(lambda: bool(processes_naming(instance.folder)), 15, "it has begun")
+    until(lambda: any("postgres -D" in line for line in processes_naming(instance.folder)), 15, "a server has begun")
     assert instance.end(signal.SIGINT) == 130, "as a shell says of what Ctrl-C has ended"
     assert not processes_naming(instance.folder)
 

@@ -177,6 +177,10 @@ async def test_a_line_goes_on_at_once_without_a_message_whose_payload_was_expung
     async with stage.draining():
         await until(lambda: len(watched.seen) == 1)
         await parked(stage, 3)
+        # Its failure is recorded, too: what is under way is not hurried, and waits for its next attempt.
+        async with asyncio.timeout(15):
+            while head not in await stage.states():
+                await asyncio.sleep(0.01)
         for message in (third, head):
             path = f"/app/{stage.application}/msg/{message}/content"
             assert (await stage.client.delete(path)).status_code == 204
