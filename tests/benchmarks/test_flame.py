@@ -8,7 +8,7 @@ import pytest
 from benchmarks.flame import without_script
 
 RECORDED = """<svg onload="init(evt)"><script type="text/ecmascript"><![CDATA[
-  // TODO
+  // somebody else's
 ]]></script><text id="search" x="1">Search</text><text id="title">api</text><g><title>f (1 samples)</title></g></svg>"""
 
 

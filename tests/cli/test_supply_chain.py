@@ -1,5 +1,6 @@
 """What is installed: the files that poetry.lock names by their hashes, from wherever the machine takes packages."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -9,6 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.command import ROOT
+
+# SHA-256 of the files of the npm package swagger-ui-dist 5.35.0, as they are in it.
+SWAGGER_UI = {
+    "LICENSE": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+    "NOTICE": "0d20d1adef18aee3f40dd258172155521ce702ac445cb5f7b7d60ed32dad2fb2",
+    "favicon-32x32.png": "3ed612f41e050ca5e7000cad6f1cbe7e7da39f65fca99c02e99e6591056e5837",
+    "swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
+    "swagger-ui-bundle.js.LICENSE.txt": "37eb6e7e59aed57b2c1acf076574b818ea07b74265717e0bd67b59e0baf9abbb",
+    "swagger-ui.css": "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d",
+}
 
 
 def lock() -> dict[str, Any]:
@@ -72,3 +83,11 @@ def test_the_image_installs_what_is_locked() -> None:
     text = Path(ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert text.index("COPY pyproject.toml poetry.lock") < text.index("poetry install")
     assert re.findall(r"pip install (.*)$", text, re.MULTILINE) == ["poetry==2.5.1"]
+
+
+def test_what_others_wrote_is_shipped_unchanged_and_with_its_licences() -> None:
+    folder = ROOT / "app/api/documentation/swagger-ui"
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} == SWAGGER_UI
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["license-files"]
+    named = {path.name for pattern in patterns for path in ROOT.glob(pattern) if path.parent == folder}
+    assert named == {"LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"}
