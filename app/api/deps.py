@@ -7,6 +7,7 @@ from fastapi import Depends, Path, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import scopes
+from app.api import idempotency
 from app.api.message.service import MessageService
 from app.db.application.model import ApplicationRow
 from app.db.application.table import ApplicationsTable
@@ -105,6 +106,8 @@ async def _writing(request: Request, database: DatabaseDep, bell: DoorbellDep) -
             yield session
         else:
             trail = record(session)
+            if idempotency.has_key(request):
+                await idempotency.claim(request, await principal(request), session, request.app.state.sealer)
             yield session
             # In the same transaction: neither a change without its entry, nor an entry without its change.
             references = list(request.path_params.values())

@@ -1,4 +1,5 @@
-"""Routes whose bodies are JSON as RFC 8259 has it, and nothing that some parsers take for it.
+"""Routes whose bodies are JSON as RFC 8259 has it, and nothing that some parsers take for it, and whose POSTs can be
+made again with their idempotency key.
 
 Python's own parser accepts NaN, halves of surrogate pairs, UTF-16 and byte order marks, each of which would fail later:
 in Postgres, or in the encoding of an answer.
@@ -11,6 +12,7 @@ import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from app.api import idempotency
 from app.errors import ValidationFailed, Violation
 
 _DECODER: Final = msgspec.json.Decoder()
@@ -26,7 +28,14 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+            request = _StrictRequest(request.scope, request.receive)
+            try:
+                response = await handle(request)
+            except idempotency.Replayed as replayed:
+                return replayed.response
+            # The request's transaction is committed once this returns.
+            await idempotency.settle(request, response)
+            return response
 
         return strictly
 

@@ -45,7 +45,8 @@ ROWS: Final[list[type[SQLModel]]] = [
 ]
 # Written and read by statements only, or not ours (dbmate's).
 WITHOUT_ROW: Final = {
-    *("endpoint_health", "idempotency_keys", "installation", "ledger_figures", "payload_expiries"),
+    *("endpoint_health", "idempotency_keys", "idempotent_responses", "installation", "ledger_figures"),
+    "payload_expiries",
     *("shards", "schema_migrations", "suspects", "token_revocations", "workers"),
 }
 FILES: Final = sorted(MIGRATIONS.glob("*.sql"))

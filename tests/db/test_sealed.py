@@ -28,6 +28,7 @@ CANARY: Final = "canary-4711"
 OPEN_BYTES: Final = {
     *("messages.payload", "messages.stored_digest", "attempts.response"),
     *("idempotency_keys.key", "idempotency_keys.request_hash", "api_tokens.hash"),
+    "idempotent_responses.request_hash",
 }
 
 

@@ -15,5 +15,6 @@ class SealedColumns:
 
 SEALED: Final = (
     SealedColumns("endpoints", "id", ("secrets", "headers", "authentication", "client_identity")),
+    SealedColumns("idempotent_responses", "id", ("body",)),
     SealedColumns("installation", "'installation'", ("sealed",)),
 )
