@@ -299,3 +299,53 @@ async def test_a_failure_that_cannot_be_told_is_not_recorded(
     assert await due(database, claimed.endpoint_id) == 1
     assert await queue.record([failed(claimed)]) == {claimed.key}
     assert len(await told(database, organization_id)) == 1
+
+
+async def fail_until_told(queue: DeliveryQueue, row: Claimed) -> list[Attempted]:
+    """Four attempts that fail, as the schedule makes them; the last of them is told."""
+    attempts = [Attempted(ids.new_id("atmpt"), URL, 2, 500, b"", 7) for _ in range(4)]
+    for tries, attempt in enumerate(attempts):
+        assert await queue.record([Recording(replace(row, tries=tries), 1, 0.0, attempt)])
+    return attempts
+
+
+async def test_the_fourth_failure_is_told_and_so_is_that_it_recovered(
+    database: Database, client: httpx.AsyncClient, organization_id: str, claimed: Claimed
+) -> None:
+    await listen(client)
+    queue = DeliveryQueue(database.pool)
+    attempts = await fail_until_told(queue, claimed)
+    (failing,) = await told(database, organization_id)
+    assert failing["type"] == "message.attempt.failing"
+    assert failing["data"]["lastAttempt"]["id"] == attempts[3].id
+    assert (failing["data"]["msgId"], failing["data"]["msgEventId"]) == (claimed.message_id, "paid-1")
+    fifth = replace(attempts[0], id=ids.new_id("atmpt"))
+    assert await queue.record([Recording(replace(claimed, tries=4), 1, 0.0, fifth)])
+    assert len(await told(database, organization_id)) == 1
+    arrived = replace(attempts[0], id=ids.new_id("atmpt"), status=0, code=204)
+    assert await queue.record([Recording(replace(claimed, tries=5), 0, None, arrived)])
+    (_, recovered) = await told(database, organization_id)
+    assert (recovered["type"], recovered["data"]["lastAttempt"]["responseStatusCode"]) == (
+        "message.attempt.recovered",
+        204,
+    )
+
+
+async def resend(client: httpx.AsyncClient, row: Claimed) -> None:
+    path = f"/app/{row.application_id}/msg/{row.message_id}/endpoint/{row.endpoint_id}/resend"
+    assert (await client.post(path)).is_success
+
+
+async def test_a_resend_that_arrives_recovers_what_had_failed_and_nothing_else(
+    database: Database, client: httpx.AsyncClient, organization_id: str, claimed: Claimed
+) -> None:
+    await listen(client, "message.attempt.exhausted", "message.attempt.recovered")
+    queue = DeliveryQueue(database.pool)
+    assert await queue.record([failed(claimed)])
+    arrived = Attempted(ids.new_id("atmpt"), URL, 0, 200, b"", 7)
+    for _ in range(2):
+        await resend(client, claimed)
+        recording = Recording(replace(claimed, tries=-1), 0, None, replace(arrived, id=ids.new_id("atmpt")))
+        assert await queue.record([recording])
+    types = [event["type"] for event in await told(database, organization_id)]
+    assert types == ["message.attempt.exhausted", "message.attempt.recovered"]

@@ -17,6 +17,8 @@ EVENT_TYPES: Final = (
     "endpoint.enabled",
     "endpoint.updated",
     "message.attempt.exhausted",
+    "message.attempt.failing",
+    "message.attempt.recovered",
 )
 """What Postrider sends."""
 
@@ -27,9 +29,7 @@ _SILENT: Final = (
     "ingest.message.attempt.exhausted",
     "ingest.message.attempt.failing",
     "ingest.message.attempt.recovered",
-    "message.attempt.failing",
     "message.attempt.log",
-    "message.attempt.recovered",
 )
 _KNOWN: Final = frozenset((*EVENT_TYPES, *_SILENT))
 

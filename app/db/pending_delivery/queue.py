@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 
-from app.db.operational_webhook.exhausted import Exhausted, tell_of_exhausted
+from app.db.operational_webhook.attempts import FAILURES_UNTIL_TOLD, News, failed_for_good, tell_of_attempts
 from app.db.pending_delivery.lines import CALL_NEXT, PARK, Line
 from app.db.pending_delivery.reading import DUE_OF_ENDPOINTS, DUE_OF_SHARDS, ENDPOINTS_AFTER, FIRST_OF_LINES, PAYLOADS
 from app.payload_store.stored import StoredPayload
@@ -135,12 +135,22 @@ class Recording:
     attempt: Attempted | None
 
     @property
-    def exhausted(self) -> Exhausted | None:
-        """What the organization is to know, if the delivery failed for good; not if somebody just tried once more."""
+    def news(self) -> News | None:
+        """What the organization is to know of it, if anything. What somebody just tried once more may fail silently.
+
+        Of a resend that arrived it is news only if the delivery had failed.
+        """
         row, attempt = self.claimed, self.attempt
-        if self.delay is not None or attempt is None or attempt.status == _SUCCEEDED or row.tries < 0:
+        if attempt is None:
             return None
-        return Exhausted(row.application_id, row.endpoint_id, row.message_id, attempt.id, attempt.code)
+        about = (row.application_id, row.endpoint_id, row.message_id, attempt.id, attempt.code)
+        if attempt.status == _SUCCEEDED:
+            return News("recovered", *about) if row.tries >= FAILURES_UNTIL_TOLD or row.tries < 0 else None
+        if row.tries < 0:
+            return None
+        if self.delay is None:
+            return News("exhausted", *about)
+        return News("failing", *about) if row.tries + 1 == FAILURES_UNTIL_TOLD else None
 
 
 class DeliveryQueue:
@@ -215,15 +225,18 @@ class DeliveryQueue:
             [r.claimed.trigger for r in recordings],
         )
         left = [r.claimed.line for r in recordings if r.claimed.line is not None and r.delay is None]
-        exhausted = [e for r in recordings if (e := r.exhausted) is not None]
-        if not left and not exhausted:
+        news = [n for r in recordings if (n := r.news) is not None]
+        if not left and not news:
             return _keys(await self._pool.fetch(_RECORD, *columns))
         async with self._pool.acquire() as connection, connection.transaction():
+            resent = [r.claimed.key for r in recordings if r.claimed.tries < 0]
+            failed = await failed_for_good(connection, resent) if resent else set()
             kept = _keys(await connection.fetch(_RECORD, *columns))
             if left:
                 await connection.execute(CALL_NEXT, *_columns(left))
-            if exhausted := [e for e in exhausted if (e.message_id, e.endpoint_id) in kept]:
-                await tell_of_exhausted(connection, exhausted)
+            told = kept - (set(resent) - failed)
+            if news := [n for n in news if (n.message_id, n.endpoint_id) in told]:
+                await tell_of_attempts(connection, news)
         return kept
 
     async def put_off(self, claimed: Sequence[Claimed], seconds: float) -> None:
