@@ -16,11 +16,14 @@ from app.api.metric import points as metric
 from app.api.operational_webhook import points as operational_webhook
 from app.api.receiver_access import points as receiver_access
 from app.api.responses import ERRORS
+from app.api.trial import points as trial
 
 router = APIRouter(prefix="/api/v1", responses=ERRORS)
 router.include_router(message.publishing)
 router.include_router(message.router)
 router.include_router(endpoint.router)
+router.include_router(trial.router)
+router.include_router(trial.trying)
 router.include_router(receiver_access.router)
 router.include_router(application.router)
 router.include_router(attempt.router)
