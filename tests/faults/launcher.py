@@ -34,7 +34,7 @@ def jumping_clock(path: str) -> None:
 
 
 def dying_after_commit(how: str) -> None:
-    """An API that is killed right after the commit of a share of its batches, before anybody hears of it: so often.
+    """An API that is killed right after a share of its commits, before anybody hears of them: so often.
 
     `how` is share:deaths:file; the file grows by a byte with each death. It is started anew each time, forked from a
     process that has everything loaded, so that this takes no time.
@@ -42,23 +42,32 @@ def dying_after_commit(how: str) -> None:
     share, most, file = how.split(":", 2)
     deaths = os.open(file, os.O_WRONLY | os.O_APPEND)
     import uvicorn.main  # noqa: F401 - loaded once, for all that are forked
+    from sqlalchemy.ext.asyncio import AsyncSession
 
     import app.http_direct
     import app.main  # noqa: F401
     from app.db.message.publish import NewMessage, Publication, Publishing
 
-    publish = Publishing.publish
+    publish, commit = Publishing.publish, AsyncSession.commit
+
+    def die() -> None:
+        if rng.random() < float(share) and os.fstat(deaths).st_size < int(most):
+            os.write(deaths, b".")
+            os.kill(os.getpid(), signal.SIGKILL)
 
     async def publish_and_die(
         self: Publishing, batch: Sequence[NewMessage]
     ) -> tuple[list[Publication | Exception], set[int]]:
         stored = await publish(self, batch)
-        if rng.random() < float(share) and os.fstat(deaths).st_size < int(most):
-            os.write(deaths, b".")
-            os.kill(os.getpid(), signal.SIGKILL)
+        die()
         return stored
 
+    async def commit_and_die(self: AsyncSession) -> None:
+        await commit(self)
+        die()
+
     Publishing.publish = publish_and_die  # type: ignore[method-assign]
+    AsyncSession.commit = commit_and_die  # type: ignore[method-assign]
     _be_reborn()
     rng = random.Random(os.getpid())
 

@@ -1,7 +1,10 @@
 """An API that dies between a commit and what follows it: the answer, and the ring for the workers."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Final
 
+import httpx
 import pytest
 
 from tests.faults.installation import Installation
@@ -10,6 +13,7 @@ from tests.faults.run import Run
 from tests.reliability import measured
 
 pytestmark = pytest.mark.xdist_group("faults")
+NAME: Final = "survivor "
 
 
 @pytest.mark.parametrize("deaths", [3, pytest.param(200, marks=pytest.mark.chaos)])
@@ -46,4 +50,32 @@ async def test_what_was_committed_when_the_api_died_is_delivered_once_and_answer
         f"{len(run.acknowledged)} messages",
         holds=len(run.acknowledged) == published and run.duplicates == 0,
     )
+    died.write_bytes(b"")
+    created = await create_until(run, lambda: died.stat().st_size == deaths)
+    answer = await run.client.get("/app", params={"limit": 250, "order": "descending"})
+    stored = [app["name"] for app in answer.json()["data"] if app["name"].startswith(NAME)]
+    measured(
+        34,
+        f"What else was created by a request that was made again with its key after such a death ({deaths} deaths)",
+        f"{len(created)} applications",
+        f"{len(stored)} applications",
+        holds=sorted(stored) == sorted(created),
+    )
     await asyncio.to_thread(installation.api.end)
+
+
+async def create_until(run: Run, enough: Callable[[], bool]) -> list[str]:
+    """Create applications, each by as many requests with its key as it takes to get an answer; their names."""
+    created = []
+    while not enough():
+        name = f"{NAME}{len(created)}"
+        while True:
+            try:
+                answer = await run.client.post("/app", json={"name": name}, headers={"Idempotency-Key": name})
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+                continue
+            assert (answer.status_code, answer.json()["name"]) == (201, name)
+            created.append(name)
+            break
+    return created
