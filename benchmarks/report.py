@@ -54,6 +54,7 @@ class Report:
             "neighbours": outcome.neighbours and asdict(outcome.neighbours),
             "growth": [asdict(size) | {"cost_us": size.cost_us} for size in outcome.growth],
             "floor": [asdict(price) for price in outcome.floor],
+            "ratio_with_keys": outcome.ratio_with_keys,
             "statements": [asdict(statement) for statement in outcome.statements],
         }
         return {

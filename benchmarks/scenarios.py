@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import uvloop
 
@@ -22,11 +23,14 @@ from benchmarks.tally import Tally
 
 WARM_UP = Load("warm-up", 200, 16)
 DEFAULT = ("one", "five", "steady-600", "steady-300", "slow")
-QUICK_ENOUGH = (*DEFAULT, "two-workers", "floor", "backlog", "neighbours")
+QUICK_ENOUGH = (*DEFAULT, "two-workers", "keys", "floor", "backlog", "neighbours")
 """`all`: what ends within ten minutes. Growth takes longer, and so is only measured when it is named."""
 ALL = (*QUICK_ENOUGH, "growth")
 # Many endpoints, because an endpoint belongs to one worker.
 _SPREAD = Load("", 10_000, 64, endpoints=2, applications=20)
+
+# The same load without and with idempotency keys, in turns: how fast the machine is differs from minute to minute.
+_TURNS = 4
 
 Progress = Callable[[str], None]
 
@@ -53,6 +57,12 @@ class Outcome:
         return [*self.runs, *beside, *(load for size in self.growth for load in size.loads)]
 
     @property
+    def ratio_with_keys(self) -> float | None:
+        """Of the median rates of delivery, with idempotency keys and without; None if not both were measured."""
+        rates = {keyed: [run.delivered_per_s for run in self.runs if run.load.idempotent == keyed] for keyed in (0, 1)}
+        return round(median(rates[1]) / median(rates[0]), 3) if rates[0] and rates[1] else None
+
+    @property
     def holds(self) -> bool:
         """Nothing is missing, wrong, refused or unexplained in any load."""
         return all(run.holds for run in self.all_runs)
@@ -77,6 +87,7 @@ def measure_all(plan: Plan, progress: Progress) -> Iterator[Outcome]:
         yield from _measure_loads(plan, loads, progress)
     others: dict[str, Callable[[ThrowAway, Machine], Outcome]] = {
         "two-workers": lambda server, machine: _two_workers(server, machine, progress),
+        "keys": lambda server, machine: _keys(server, machine, plan.loads["one"], progress),
         "floor": lambda server, machine: _floor(server, machine, plan.loads["one"], progress),
         "backlog": lambda server, machine: Outcome(
             "backlog",
@@ -137,6 +148,13 @@ def _two_workers(server: ThrowAway, machine: Machine, progress: Progress) -> Out
     server.add_worker()
     uvloop.run(measure(replace(_SPREAD, messages=2_000), server.target))
     return Outcome("two-workers", machine, [one, _run(replace(_SPREAD, name="2 workers"), server.target, progress)])
+
+
+def _keys(server: ThrowAway, machine: Machine, load: Load, progress: Progress) -> Outcome:
+    """The same load without idempotency keys and with one for each message, in turns."""
+    plain = replace(load, name="without keys", idempotent=False)
+    keyed = replace(load, name="with keys", idempotent=True)
+    return Outcome("keys", machine, [_run(each, server.target, progress) for each in (plain, keyed) * _TURNS])
 
 
 def _floor(server: ThrowAway, machine: Machine, load: Load, progress: Progress) -> Outcome:

@@ -95,6 +95,10 @@ def of(outcome: Outcome) -> Iterator[Table]:
     if outcome.growth:
         yield _costs(outcome.growth)
         yield _lists(outcome.growth)
+    if outcome.ratio_with_keys is not None:
+        table = _table("Idempotency keys", "of the speed without", first="median of delivered/s")
+        table.add_row("with keys", f"{outcome.ratio_with_keys:.1%}")
+        yield table
     if outcome.floor:
         table = _table("The machine's prices, µs each", "hops", "elapsed", "CPU", "Postgres", first="for")
         for price in outcome.floor:

@@ -143,3 +143,17 @@ def test_what_make_bench_measures_by_default_exists() -> None:
 def test_a_quick_run_is_small_and_verifies_every_signature() -> None:
     loads = standard_loads(quick=True)
     assert all(load.messages <= 800 and load.verify_every == 1 for load in loads.values())
+
+
+def test_what_idempotency_keys_cost_is_the_ratio_of_the_medians() -> None:
+    keyed = replace(GOOD, load=replace(GOOD.load, idempotent=True))
+    runs = [replace(GOOD, delivered_per_s=rate) for rate in (1.0, 1_000.0, 1_000.0)]
+    runs += [replace(keyed, delivered_per_s=rate) for rate in (900.0, 900.0, 9_000.0)]
+    outcome = Outcome("keys", MACHINE, runs)
+    assert outcome.ratio_with_keys == 0.9
+    assert Outcome("one", MACHINE, runs[:3]).ratio_with_keys is None
+    out = io.StringIO()
+    Report(STARTED, "throw-away", [outcome]).print(Console(file=out, width=120))
+    assert "90.0%" in out.getvalue()
+    (scenario,) = json.loads(Report(STARTED, "throw-away", [outcome]).as_json())["scenarios"]
+    assert scenario["ratio_with_keys"] == 0.9

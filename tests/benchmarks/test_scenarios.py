@@ -12,7 +12,7 @@ from benchmarks.scenarios import ALL, DEFAULT
 
 
 def test_every_scenario_is_a_load_or_one_of_the_larger_ones() -> None:
-    assert set(ALL) - set(standard_loads()) == {"two-workers", "floor", "backlog", "neighbours", "growth"}
+    assert set(ALL) - set(standard_loads()) == {"two-workers", "keys", "floor", "backlog", "neighbours", "growth"}
 
 
 def test_without_a_name_it_is_the_loads_and_all_leaves_out_what_takes_long() -> None:
