@@ -86,13 +86,30 @@ async def test_an_ordinary_request_takes_the_shortcut(
     api_server: ApiServer, direct: httpx.AsyncClient, application: str
 ) -> None:
     before = api_server.app.requests
-    for path in (f"/app/{application}/msg", f"/app/{application}/msg/"):
-        answer = await direct.post(path, json=body(), headers={KEY: factories.unique("k"), "x-request-id": "mine-1"})
+    more = body(tags=["a"], channels=["b"], payloadRetentionHours=5, transformationsParams={"rawPayload": "c"})
+    for path, document in ((f"/app/{application}/msg", body()), (f"/app/{application}/msg/", more)):
+        answer = await direct.post(path, json=document, headers={KEY: factories.unique("k"), "x-request-id": "mine-1"})
         assert answer.status_code == 202
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-request-id"] == "mine-1"
         assert {"date", "server", "content-length"} <= answer.headers.keys()
     assert api_server.app.requests == before
+
+
+@pytest.mark.parametrize("slash", ["%2F", "%2f"])
+async def test_a_slash_in_a_name_leads_to_no_other_operation(
+    direct: httpx.AsyncClient, application: str, counts: Counts, slash: str
+) -> None:
+    endpoint = (await factories.create_endpoint(direct, application))["id"]
+    for method, path in (
+        ("POST", f"/app/{application}{slash}msg"),
+        ("POST", f"/app/{application}/msg{slash}"),
+        ("DELETE", f"/app/{application}{slash}endpoint{slash}{endpoint}"),
+        ("DELETE", f"/app/{application}/endpoint{slash}{endpoint}"),
+    ):
+        assert (await direct.request(method, path, json=body())).status_code == 404, path
+    assert (await counts())["messages"] == 0
+    assert (await direct.get(f"/app/{application}/endpoint/{endpoint}")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -106,8 +123,10 @@ async def test_an_ordinary_request_takes_the_shortcut(
         {"json": body(payload={"a": "x" * 70_000})},
         {"headers": {"authorization": "Basic YTpi"}},
         {"json": {}},
+        {"json": body(application={"name": "Acme Inc."})},
+        {"json": body(deliverAt="2020-01-01T00:00:00Z")},
     ],
-    ids=["query", "CORS", "close", "expect", "twice", "large", "token", "body"],
+    ids=["query", "CORS", "close", "expect", "twice", "large", "token", "body", "application", "later"],
 )
 async def test_whatever_is_unusual_is_served_by_the_application(
     api_server: ApiServer, direct: httpx.AsyncClient, application: str, how: dict[str, Any]
@@ -173,15 +192,17 @@ async def test_while_each_request_is_logged_none_takes_the_shortcut(settings: Se
 
 @pytest.mark.parametrize("event_id", [None, "paid-1"])
 @pytest.mark.parametrize("channels", [None, ["eu", "us"]])
+@pytest.mark.parametrize("tags", [None, ["a", "b\\c"]])
 @pytest.mark.parametrize("microsecond", [0, 1, 120_000])
 def test_the_short_encoding_of_an_answer_is_the_models(
-    event_id: str | None, channels: list[str] | None, microsecond: int
+    event_id: str | None, channels: list[str] | None, tags: list[str] | None, microsecond: int
 ) -> None:
     payload = rb'{"a":1e400, "b":"\u0000", "a":2}'
-    published = MessageIn(event_type="a.b", event_id=event_id, channels=channels, payload=payload)
+    published = MessageIn(event_type="a.b", event_id=event_id, channels=channels, tags=tags, payload=payload)
     created_at = datetime(2026, 1, 2, 3, 4, 5, microsecond, UTC)
-    out = MessageOut(
-        id="msg_1", event_type="a.b", event_id=event_id, channels=channels, payload=payload, timestamp=created_at
+    named = {"event_id": event_id, "channels": channels, "tags": tags}
+    out = MessageOut.model_validate(
+        {"id": "msg_1", "event_type": "a.b", "payload": payload, "timestamp": created_at} | named
     )
     assert published_json("msg_1", published, created_at) == exact_json(out)
 

@@ -43,7 +43,7 @@ async def test_a_message_is_accepted_with_its_id_and_time(client: httpx.AsyncCli
 
 
 async def test_an_answer_leaves_out_what_was_not_given(client: httpx.AsyncClient, application: str) -> None:
-    plain = body(unknown={"ignored": True}, eventId=None, channels=None, tags=["ignored"], payloadRetentionPeriod=5)
+    plain = body(unknown={"ignored": True}, eventId=None, channels=None, tags=[], payloadRetentionPeriod=5)
     shown = (await client.post(f"/app/{application}/msg", json=plain)).json()
     assert set(shown) == {"id", "eventType", "payload", "timestamp"}
 

@@ -1,7 +1,7 @@
 """The rules of reading messages, and of forgetting what was in them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,8 @@ from app.errors import NotFound, Unavailable
 from app.payload_store.store import PayloadMissing, PayloadStore, StoreAway
 from app.payload_store.stored import StoredPayload
 
-_HIDDEN: Final = b"{}"
+NO_PAYLOAD: Final = b"{}"
+"""Stands for one that was not asked for."""
 _EXPIRED: Final = b'{"expired":true}'
 
 
@@ -32,10 +33,16 @@ class MessageHistory:
     async def page(self, app: ApplicationRow, timeline: Timeline) -> ListOut[MessageOut]:
         """The application's messages, newest first."""
         messages = MessagesTable(self._session, with_content=timeline.with_content)
-        page = await messages.page_about(app.id, timeline.span("msg"), timeline.about)
+        span = timeline.span("msg")
+        page = await messages.page_about(app.id, span, timeline.about)
         payloads = await payloads_out(self._session, self._store, page.rows, timeline.with_content)
         return list_out(
-            page.rows, page.done, key=lambda row: row.id, item=lambda row: message_out(row, payloads[row.id])
+            page.rows,
+            page.done,
+            key=lambda row: row.id,
+            item=lambda row: message_out(row, payloads[row.id]),
+            reached=page.reached,
+            backwards=span.window.backwards,
         )
 
     async def get(self, app: ApplicationRow, reference: str, with_content: bool) -> MessageOut:
@@ -48,21 +55,26 @@ class MessageHistory:
         return message_out(row, payloads[row.id])
 
     async def expunge(self, app: ApplicationRow, reference: str) -> None:
-        """Forget a message's payload for good. NotFound if the application has none of that name.
+        """Forget a message's payload for good. NotFound if the application has none of that name."""
+        if not await self.expunge_all(app, [reference]):
+            raise NotFound
+
+    async def expunge_all(self, app: ApplicationRow, references: Sequence[str]) -> Collection[str]:
+        """Forget the payloads of messages for good; those of the references that name one.
 
         Nobody waits in a line for what will not be sent: what is due of it is canceled, now where others wait for it.
         """
         messages = MessagesTable(self._session)
-        found = await messages.locate(app.id, reference)
-        if found is None:
-            raise NotFound
-        if found.stored is not None:
+        found = await messages.locate_all(app.id, references)
+        if stored := [each.id for each in found.values() if each.stored is not None]:
             # The transaction has only read, and ends here: none waits for the payload store.
             await self._session.close()
-            await _forget(self._store, found.id)
-        await messages.expunge(app.id, found.id)
+            await _forget(self._store, stored)
+        keys = {each.id for each in found.values()}
+        await messages.expunge(app.id, keys)
         pending = PendingDeliveriesTable(self._session)
-        due_after_commit(self._session).update(await pending.hurry_in_lines(app.id, found.id))
+        due_after_commit(self._session).update(await pending.hurry_in_lines(app.id, keys))
+        return found.keys()
 
 
 def message_out(row: MessageRow, payload: bytes) -> MessageOut:
@@ -74,6 +86,8 @@ def message_out(row: MessageRow, payload: bytes) -> MessageOut:
         channels=row.channels,
         payload=payload,
         timestamp=row.created_at,
+        tags=row.tags,
+        deliver_at=row.deliver_at,
     )
 
 
@@ -86,7 +100,7 @@ async def payloads_out(
     be reached. Payloads are touched only with content.
     """
     if not with_content:
-        return {row.id: _HIDDEN for row in rows}
+        return {row.id: NO_PAYLOAD for row in rows}
     wanted = {row.id: found for row in rows if (found := row.stored) is not None}
     payloads = {row.id: _EXPIRED if row.payload is None else row.payload for row in rows if row.id not in wanted}
     if wanted:
@@ -110,10 +124,10 @@ async def stored_payload(store: PayloadStore | None, stored: StoredPayload) -> b
         raise Unavailable(text) from away
 
 
-async def _forget(store: PayloadStore | None, message_id: str) -> None:
+async def _forget(store: PayloadStore | None, message_ids: Collection[str]) -> None:
     try:
         if store is None:
             raise StoreAway("POSTRIDER_PAYLOAD_STORE is not set")
-        await store.delete([message_id])
+        await store.delete(message_ids)
     except StoreAway as away:
         raise Unavailable("The payload store cannot be reached right now. Nothing was forgotten; try again.") from away

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +14,7 @@ from loguru import logger
 
 from app import ids
 from app.api.fields import UID_PATTERN
+from app.api.message.extras import extras_of, is_in_time, out_of_time
 from app.api.message.models import MessageIn, MessageOut
 from app.db.group_commit import Bounds, GroupCommit, Late, Overloaded
 from app.db.message.publish import NewMessage, Publication, Publishing, Refusal, Stored
@@ -39,6 +40,14 @@ _TEXTS: Final = {
     Late: "The database did not answer in time, and whether the message was stored is not known. Send it again, with "
     "the same idempotency key or eventId, if it must not be published twice.",
 }
+
+
+class NothingStored(Exception):
+    """What is to store a message has left it alone, for certain."""
+
+
+# What stores a message. NothingStored, or Conflict, if it did not; after any other error it may be there all the same.
+Write = Callable[[NewMessage], Awaitable[Publication]]
 
 
 class MessageService:
@@ -68,16 +77,40 @@ class MessageService:
     ) -> MessageOut:
         """Store a message with what must be delivered of it, and ring for it; returns once both are committed.
 
-        Raises NotFound, Conflict, Unavailable, and what a lost connection raises.
+        Raises ValidationFailed, NotFound, Conflict, Unavailable, and what a lost connection raises.
         """
-        message = await self._message(caller.organization_id, application, body, idempotency_key)
+        message = await self._message(caller, application, body, idempotency_key)
+        if not is_in_time(body.deliver_at):
+            # The same request again is answered as it was, though its time has come nearer.
+            if message.key is None or await self._publishing.replay_of(message.organization_id, message.key) is None:
+                raise out_of_time()
+            return await self._replay(message, body, with_content)
         result = await self._put(message)
         if result is Refusal.NO_APPLICATION and message.uid is not None:
             # The uid may name another application by now.
             self._uids.pop((message.organization_id, message.uid), None)
-            message = await self._message(caller.organization_id, application, body, idempotency_key)
+            message = await self._message(caller, application, body, idempotency_key)
             result = await self._put(message)
         return await self.conclude(message, body, result, with_content)
+
+    async def publish_first(
+        self,
+        caller: Principal,
+        application_id: str,
+        body: MessageIn,
+        idempotency_key: str | None,
+        with_content: bool,
+        write: Write,
+    ) -> MessageOut:
+        """Store the first message of an application that `write` creates with it, under that id.
+
+        Raises as `publish` does, and what `write` raises.
+        """
+        if not is_in_time(body.deliver_at):
+            raise out_of_time()
+        message = self._new(caller.organization_id, application_id, body, idempotency_key)
+        assert message is not None  # Its application is named by its id.
+        return await self.conclude(message, body, await self._put(message, write), with_content)
 
     def submit(self, message: NewMessage, done: Callable[[Publication | Exception], None]) -> None:
         """Store a message; `done` hears what came of it, for `conclude`. Raises Overloaded, and does nothing then."""
@@ -119,7 +152,7 @@ class MessageService:
 
         That is the database, if nobody knows here which application is meant, or the payload store, if it goes there.
         """
-        if len(body.payload) >= self._stored_from:
+        if len(body.payload) >= self._stored_from or body.takes_long_way:
             return None
         return self._new(organization_id, application, body, idempotency_key)
 
@@ -134,7 +167,7 @@ class MessageService:
         if idempotency_key:
             # Of the application, not of the name that it goes by: that may be another's tomorrow.
             key = _digest(f"{application_id}\0{idempotency_key}".encode())
-            request_hash = _digest(body.model_dump_json(exclude={"payload"}).encode() + body.payload)
+            request_hash = _digest(body.said + body.payload)
         return NewMessage(
             ids.new_id("msg"),
             organization_id,
@@ -146,13 +179,14 @@ class MessageService:
             body.payload,
             key,
             request_hash,
-            body.payload_retention_period if "payload_retention_period" in body.model_fields_set else None,
+            extras_of(body),
         )
 
     async def _message(
-        self, organization_id: str, application: str, body: MessageIn, idempotency_key: str | None
+        self, caller: Principal, application: str, body: MessageIn, idempotency_key: str | None
     ) -> NewMessage:
-        """What is to be stored. NotFound if the application's uid is nobody's."""
+        """What is to be stored. NotFound if the application's uid is nobody's, or it is not the caller's."""
+        organization_id = caller.organization_id
         message = self._new(organization_id, application, body, idempotency_key)
         if message is None:
             # Whatever is not a uid names nothing.
@@ -162,17 +196,20 @@ class MessageService:
             self._uids[organization_id, application] = found
             message = self._new(organization_id, application, body, idempotency_key)
             assert message is not None
+        if caller.application_id not in {None, message.application_id}:
+            raise NotFound(_NO_APPLICATION)
         return message
 
-    async def _put(self, message: NewMessage) -> Publication:
+    async def _put(self, message: NewMessage, write: Write | None = None) -> Publication:
+        write = write or self._group.put
         if self._store is not None and len(message.payload) >= self._stored_from:
-            return await self._put_with_object(self._store, message)
+            return await self._put_with_object(self._store, message, write)
         try:
-            return await self._group.put(message)
+            return await write(message)
         except (Overloaded, Late) as error:
             raise self.sent_away(error) from None
 
-    async def _put_with_object(self, store: PayloadStore, message: NewMessage) -> Publication:
+    async def _put_with_object(self, store: PayloadStore, message: NewMessage, write: Write) -> Publication:
         """First the payload, then the message: so that no message ever leads to a payload that is not there."""
         if self.is_full:
             raise self.sent_away(Overloaded())
@@ -181,7 +218,10 @@ class MessageService:
         except StoreAway as away:
             raise Unavailable(_STORE_AWAY) from away
         try:
-            result = await self._group.put(replace(message, stored=stored))
+            result = await write(replace(message, stored=stored))
+        except (NothingStored, Conflict):
+            await _discard(store, message.id)
+            raise
         except (Overloaded, Late) as error:
             # Who comes late may be stored yet, and so may be one whose statement failed.
             if isinstance(error, Overloaded):
@@ -224,7 +264,8 @@ async def _discard(store: PayloadStore, message_id: str) -> None:
 
 
 def _weight(message: NewMessage) -> int:
-    return len(message.payload)
+    params = message.extras and message.extras.transformations_params
+    return len(message.payload) + len(params) if params else len(message.payload)
 
 
 def _digest(text: bytes) -> bytes:
@@ -239,4 +280,6 @@ def _out(message_id: str, body: MessageIn, created_at: datetime, with_content: b
         channels=body.channels,
         payload=body.payload if with_content else _EMPTY,
         timestamp=created_at,
+        tags=body.tags or None,
+        deliver_at=body.deliver_at,
     )

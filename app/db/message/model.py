@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
-    BindParameter,
     Column,
     ColumnElement,
     DateTime,
@@ -13,8 +12,9 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    bindparam,
+    and_,
     func,
+    literal,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -42,6 +42,10 @@ class MessageRow(SQLModel, table=True):
     stored_digest: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
     # Days that the publisher wants the payload kept; None: as the organization has it.
     payload_days: int | None = Field(default=None, sa_column=Column(SmallInteger))
+    # Nothing is sent of it before then.
+    deliver_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # What is sent in place of the payload, and with which headers (worker/substitute.py); gone when the payload is.
+    transformations_params: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
 
     @property
     def stored(self) -> StoredPayload | None:
@@ -66,24 +70,29 @@ _MESSAGES: Final[Table] = MessageRow.__table__  # type: ignore[attr-defined]  # 
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Which messages a list is about: one of these event types, this channel, this tag. None: any."""
+    """Which messages a list is about: one of these event types, this channel, this tag, this text in the payload.
+
+    None: any.
+    """
 
     event_types: tuple[str, ...] | None = None
     channel: str | None = None
     tag: str | None = None
+    text: str | None = None
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same on the columns of `messages`; empty if any message will do."""
         found: list[ColumnElement[bool]] = []
         if self.event_types is not None:
-            # As constants, so that each statement is planned for these types: some are rare, and some never come.
-            names: BindParameter[str] = bindparam(None, self.event_types, expanding=True, literal_execute=True)
-            found.append(_MESSAGES.c.event_type.in_(names))
+            found.append(_MESSAGES.c.event_type.in_(self.event_types))
         if self.channel is not None:
             found.append(_MESSAGES.c.channels.contains([self.channel]))
         if self.tag is not None:
             found.append(_MESSAGES.c.tags.contains([self.tag]))
+        if self.text is not None:
+            # So written because `position(… IN …)` is no function's name.
+            found.append(func.pg_catalog.position(_MESSAGES.c.payload, literal(self.text.encode(), LargeBinary)) > 0)
         return found
 
     def conditions_on(
@@ -93,9 +102,9 @@ class MessageFilter:
         conditions = self.conditions
         if not conditions:
             return []
-        message = select(_MESSAGES.c.id).where(
-            _MESSAGES.c.id == message_id, _MESSAGES.c.application_id == application_id, *conditions
+        message = select(and_(*conditions)).where(
+            _MESSAGES.c.id == message_id, _MESSAGES.c.application_id == application_id
         )
-        # OFFSET 0 keeps it a look-up by key for each row that is walked until the page is full. As a join, the planner
-        # reads all messages of the span if it thinks that few match.
-        return [message.offset(0).exists()]
+        # A look-up by key for each row that is walked until the page is full. For EXISTS, or a join, the planner reads
+        # all messages of the span if it thinks that few match.
+        return [message.scalar_subquery()]

@@ -13,7 +13,7 @@ from app.payload_store.stored import StoredPayload
 IDEMPOTENCY_HOURS: Final = 12
 
 # The endpoints that want a message `m`.
-_WANT: Final = """
+WANT: Final = """
     e.application_id = m.application_id AND e.deleted_at IS NULL AND NOT e.disabled
         AND (e.event_types IS NULL OR m.event_type = ANY (e.event_types))
         AND (e.channels IS NULL OR e.channels && string_to_array(m.channels, ','))
@@ -59,17 +59,17 @@ WITH input AS (
     INSERT INTO message_event_ids (application_id, event_id, message_id)
     SELECT application_id, event_id, id FROM accepted WHERE event_id IS NOT NULL ORDER BY application_id, event_id
 ), stored AS (
-    INSERT INTO messages (id, application_id, event_type, event_id, channels, payload, deliveries{{names}})
+    INSERT INTO messages (id, application_id, event_type, event_id, channels, payload, deliveries{{columns}})
     SELECT id, application_id, event_type, event_id, string_to_array(channels, ','), {{payload}},
-           (SELECT count(*) FROM endpoints e WHERE {_WANT}){{names}}
+           (SELECT count(*) FROM endpoints e WHERE {WANT}){{values}}
     FROM accepted m
 ), queued AS (
-    INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line)
+    INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line{{due_column}})
     SELECT m.id, e.id, m.application_id, e.shard,
            -- The sub-select is asked once, if at all: a batch takes one number, and its messages the places behind it.
-           CASE WHEN e.ordered_by IS NOT NULL THEN (SELECT next_position()) + m.place END,
-           CASE WHEN e.ordered_by IS NOT NULL THEN line_of(m.payload, e.ordered_by) END
-    FROM accepted m JOIN endpoints e ON {_WANT}
+           CASE WHEN e.ordered_by IS NOT NULL{{in_line}} THEN (SELECT next_position()) + m.place END,
+           CASE WHEN e.ordered_by IS NOT NULL{{in_line}} THEN line_of(m.payload, e.ordered_by) END{{due}}
+    FROM accepted m JOIN endpoints e ON {WANT}
     RETURNING shard
 ){{expiring}}
 SELECT id, true AS accepted, now() AS created_at, (SELECT array_agg(DISTINCT shard) FROM queued) AS shards FROM accepted
@@ -77,17 +77,26 @@ UNION ALL
 -- What may have been refused; those that are in both were not.
 SELECT id, false, NULL, NULL FROM input WHERE event_id IS NOT NULL OR key IS NOT NULL
 """
-_PUBLISH: Final = _STATEMENT.format(arrays="", names="", payload="payload", expiring="")
+_PUBLISH: Final = _STATEMENT.format(
+    arrays="", names="", columns="", payload="payload", values="", due_column="", in_line="", due="", expiring=""
+)
 
-# The same for batches in which a payload is in the payload store, or is not to be kept for as long as usual. All others
-# pay nothing for that. What is stored elsewhere comes along all the same: an ordered endpoint's line is read from it.
-_PUBLISH_KEEPING: Final = _STATEMENT.format(
-    arrays=", $11::integer[], $12::bytea[], $13::smallint[]",
-    names=", stored_bytes, stored_digest, payload_days",
+# The same for batches in which a payload is in the payload store, or a message has extras. All others pay nothing for
+# that. What is stored elsewhere comes along all the same: an ordered endpoint's line is read from it. What is to be
+# delivered later is in no line: those behind it would wait for it.
+_PUBLISH_WITH_EXTRAS: Final = _STATEMENT.format(
+    arrays=", $11::integer[], $12::bytea[], $13::integer[], $14::text[], $15::timestamptz[], $16::bytea[]",
+    names=", stored_bytes, stored_digest, payload_hours, tags, deliver_at, transformations_params",
+    columns=", stored_bytes, stored_digest, payload_days, tags, deliver_at, transformations_params",
     payload="CASE WHEN stored_digest IS NULL THEN payload END",
+    values=", stored_bytes, stored_digest, (payload_hours + 23) / 24, string_to_array(tags, ','), deliver_at,"
+    " transformations_params",
+    due_column=", next_attempt_at",
+    in_line=" AND m.deliver_at IS NULL",
+    due=", coalesce(m.deliver_at, now())",
     expiring=""", expiring AS (
     INSERT INTO payload_expiries (expires_at, message_id)
-    SELECT now() + make_interval(days => payload_days), id FROM accepted WHERE payload_days IS NOT NULL
+    SELECT now() + make_interval(hours => payload_hours), id FROM accepted WHERE payload_hours IS NOT NULL
 )""",
 )
 
@@ -109,6 +118,22 @@ _OF_ONE_MESSAGE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Extras:
+    """What few messages have."""
+
+    tags: tuple[str, ...] | None = None
+    # Nothing is sent before then.
+    deliver_at: datetime | None = None
+    # Hours that the publisher wants the payload kept; None: as the organization has it.
+    payload_hours: int | None = None
+    # The JSON object of that name.
+    transformations_params: bytes | None = field(default=None, repr=False)
+
+
+_NO_EXTRAS: Final = Extras()
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to store. `uid` is set where the application was named by it; the database checks that it still is."""
 
@@ -122,15 +147,15 @@ class NewMessage:
     payload: bytes = field(repr=False)
     key: bytes | None = field(repr=False)
     request_hash: bytes | None
-    # Days that the publisher wants the payload kept; None: as the organization has it.
-    payload_days: int | None = None
+    # None for nearly all.
+    extras: Extras | None = None
     # Set if the payload is in the payload store, and so not to be written into the row.
     stored: StoredPayload | None = None
 
     @property
     def is_usual(self) -> bool:
-        """Its payload is in its row, for as long as usual."""
-        return self.stored is None and self.payload_days is None
+        """Its payload is in its row, and it has nothing that only few have."""
+        return self.stored is None and self.extras is None
 
 
 class Refusal(Enum):
@@ -158,6 +183,49 @@ class Replay:
     created_at: datetime
 
 
+async def store(
+    connection: asyncpg.Pool | asyncpg.Connection, batch: Sequence[NewMessage]
+) -> tuple[list[Publication], set[int]]:
+    """Store a batch in one statement; what came of each message, and which shards have something due by it.
+
+    UniqueViolationError if somebody else claims the same event id or idempotency key at this moment.
+    """
+    columns = (
+        [m.id for m in batch],
+        [m.organization_id for m in batch],
+        [m.application_id for m in batch],
+        [m.uid for m in batch],
+        [m.event_type for m in batch],
+        [m.event_id for m in batch],
+        [",".join(m.channels) if m.channels else None for m in batch],
+        [m.payload for m in batch],
+        [m.key for m in batch],
+        [m.request_hash for m in batch],
+    )
+    if all(m.is_usual for m in batch):
+        rows = await connection.fetch(_PUBLISH, *columns)
+    else:
+        extras = [m.extras or _NO_EXTRAS for m in batch]
+        rows = await connection.fetch(
+            _PUBLISH_WITH_EXTRAS,
+            *columns,
+            [m.stored.size if m.stored else None for m in batch],
+            [m.stored.digest if m.stored else None for m in batch],
+            [extra.payload_hours for extra in extras],
+            [",".join(extra.tags) if extra.tags else None for extra in extras],
+            [extra.deliver_at for extra in extras],
+            [extra.transformations_params for extra in extras],
+        )
+    found: dict[str, Publication] = {}
+    for row in rows:
+        if row["accepted"]:
+            found[row["id"]] = Stored(row["created_at"])
+        else:
+            found.setdefault(row["id"], Refusal.TAKEN)
+    shards = set(rows[0]["shards"] or ()) if rows else set()
+    return [found.get(m.id, Refusal.NO_APPLICATION) for m in batch], shards
+
+
 class Publishing:
     """Writes batches of messages. Each batch is one statement, and so one transaction."""
 
@@ -172,7 +240,7 @@ class Publishing:
         connection raises; once some are stored, it is the outcome of the others.
         """
         try:
-            stored, shards = await self._publish(batch)
+            stored, shards = await store(self._pool, batch)
         except _OF_ONE_MESSAGE:
             return await self._publish_each(batch)
         return [*stored], shards
@@ -183,10 +251,10 @@ class Publishing:
         for message in batch:
             try:
                 try:
-                    stored, due = await self._publish([message])
+                    stored, due = await store(self._pool, [message])
                 except asyncpg.UniqueViolationError:
                     # Another process claimed the same event id at this moment; now its claim can be seen.
-                    stored, due = await self._publish([message])
+                    stored, due = await store(self._pool, [message])
             except _OF_ONE_MESSAGE as error:
                 results.append(error)
             except Exception as error:
@@ -196,38 +264,6 @@ class Publishing:
                 results += stored
                 shards |= due
         return results, shards
-
-    async def _publish(self, batch: Sequence[NewMessage]) -> tuple[list[Publication], set[int]]:
-        columns = (
-            [m.id for m in batch],
-            [m.organization_id for m in batch],
-            [m.application_id for m in batch],
-            [m.uid for m in batch],
-            [m.event_type for m in batch],
-            [m.event_id for m in batch],
-            [",".join(m.channels) if m.channels else None for m in batch],
-            [m.payload for m in batch],
-            [m.key for m in batch],
-            [m.request_hash for m in batch],
-        )
-        if all(m.is_usual for m in batch):
-            rows = await self._pool.fetch(_PUBLISH, *columns)
-        else:
-            rows = await self._pool.fetch(
-                _PUBLISH_KEEPING,
-                *columns,
-                [m.stored.size if m.stored else None for m in batch],
-                [m.stored.digest if m.stored else None for m in batch],
-                [m.payload_days for m in batch],
-            )
-        found: dict[str, Publication] = {}
-        for row in rows:
-            if row["accepted"]:
-                found[row["id"]] = Stored(row["created_at"])
-            else:
-                found.setdefault(row["id"], Refusal.TAKEN)
-        shards = set(rows[0]["shards"] or ()) if rows else set()
-        return [found.get(m.id, Refusal.NO_APPLICATION) for m in batch], shards
 
     async def replay_of(self, organization_id: str, key: bytes) -> Replay | None:
         """What an idempotency key stands for, if it was used in the last hours."""

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
-from app.db.message.publish import IDEMPOTENCY_HOURS
+from app.db.message.publish import IDEMPOTENCY_HOURS, Extras
 from app.db.session import due_after_commit
 
 # What it protects: message, claims and delivery are committed together. The endpoint is looked up here, so that nothing
@@ -32,35 +32,44 @@ WITH target AS (
     INSERT INTO message_event_ids (application_id, event_id, message_id)
     SELECT application_id, :event_id, :id FROM accepted WHERE CAST(:event_id AS text) IS NOT NULL
 ), stored AS (
-    INSERT INTO messages (id, application_id, event_type, event_id, channels, tags, payload, deliveries)
+    INSERT INTO messages (id, application_id, event_type, event_id, channels, tags, payload, deliveries, payload_days,
+                          transformations_params)
     SELECT :id, application_id, :event_type, :event_id, CAST(:channels AS text[]), CAST(:tags AS text[]),
-           CAST(:payload AS bytea), 1
+           CAST(:payload AS bytea), 1, (CAST(:hours AS integer) + 23) / 24, CAST(:params AS bytea)
     FROM accepted
+), expiring AS (
+    INSERT INTO payload_expiries (expires_at, message_id)
+    SELECT now() + make_interval(hours => CAST(:hours AS integer)), :id FROM accepted
+    WHERE CAST(:hours AS integer) IS NOT NULL
 )
 INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, tries, trigger)
 SELECT :id, id, application_id, shard, -1, 1 FROM accepted
 RETURNING shard, now() AS created_at
 """)
 
+_WAS_CANCELED: Final = """
+SELECT EXISTS (SELECT FROM deliveries WHERE message_id = $1 AND endpoint_id = $2 AND application_id = $3 AND state = 4)
+"""
 # From the message on, in the order of the index, so that few are looked at however many the endpoint has.
 _FIRST_ATTEMPT: Final = """
 SELECT id FROM attempts WHERE endpoint_id = $1 AND id > $2 AND message_id = $3 AND application_id = $4
 ORDER BY id LIMIT 1
 """
+_NO_EXTRAS: Final = Extras()
 # Between the clocks of the process that published a message and of the one that tried it.
 _CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SingleMessage:
-    """What is to be sent; `key` and `request_hash` are of its idempotency key, None without one."""
+    """What is to be sent, at once; `key` and `request_hash` are of its idempotency key, None without one."""
 
     id: str
     event_type: str
     payload: bytes = field(repr=False)
     event_id: str | None = None
     channels: list[str] | None = None
-    tags: list[str] | None = None
+    extras: Extras = _NO_EXTRAS
     key: bytes | None = field(default=None, repr=False)
     request_hash: bytes | None = None
 
@@ -81,7 +90,9 @@ async def send_to_one(
         "event_type": message.event_type,
         "event_id": message.event_id,
         "channels": message.channels,
-        "tags": message.tags,
+        "tags": list(message.extras.tags) if message.extras.tags else None,
+        "hours": message.extras.payload_hours,
+        "params": message.extras.transformations_params,
         "payload": message.payload,
         "key": message.key,
         "request_hash": message.request_hash,
@@ -94,8 +105,14 @@ async def send_to_one(
     return created_at
 
 
+class Canceled(Exception):
+    """There will be no attempt: the endpoint's code wanted none, or the endpoint is gone."""
+
+
 async def first_attempt(pool: asyncpg.Pool, application_id: str, endpoint_id: str, message_id: str) -> str | None:
-    """The id of the attempt that was made of a message at an endpoint; None if none was, so far."""
+    """The id of the attempt that was made of a message at an endpoint; None if none was, so far. Canceled."""
     earliest = ids.floor_id("atmpt", ids.created_at(message_id) - _CLOCK_SKEW)
     found: str | None = await pool.fetchval(_FIRST_ATTEMPT, endpoint_id, earliest, message_id, application_id)
+    if found is None and await pool.fetchval(_WAS_CANCELED, message_id, endpoint_id, application_id):
+        raise Canceled
     return found
