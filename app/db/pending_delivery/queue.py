@@ -7,59 +7,35 @@ from typing import Final
 
 import asyncpg
 
-from app.db.operational_webhook.attempts import FAILURES_UNTIL_TOLD, News, failed_for_good, tell_of_attempts
+from app.db.operational_webhook.attempt_log import subscribers
+from app.db.operational_webhook.attempts import FAILURES_UNTIL_TOLD, News, NewsKind, failed_for_good, tell_of_attempts
 from app.db.pending_delivery.lines import CALL_NEXT, PARK, Line
 from app.db.pending_delivery.reading import DUE_OF_ENDPOINTS, DUE_OF_SHARDS, ENDPOINTS_AFTER, FIRST_OF_LINES, PAYLOADS
+from app.db.pending_delivery.recording import PUT_OFF, RECORD, RECORD_AND_NOTE
 from app.payload_store.stored import StoredPayload
 
-# What it protects: an outcome counts only if the delivery is still where it was when it was claimed (`tries`), so that
-# a worker that lost its lease and wakes up later records nothing; and attempt, state and queue change together.
-_RECORD: Final = """
-WITH input AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::smallint[], $5::float8[], $6::text[], $7::text[],
-                         $8::smallint[], $9::smallint[], $10::bytea[], $11::integer[], $12::smallint[])
-        AS i(message_id, endpoint_id, tries, state, delay, attempt_id, url, status, code, response, milliseconds,
-             trigger)
-), ended AS (
-    DELETE FROM pending_deliveries p USING input i
-    WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries AND i.delay IS NULL
-    RETURNING i.*, p.application_id
-), retried AS (
-    UPDATE pending_deliveries p
-    SET tries = p.tries + 1, trigger = 0, next_attempt_at = now() + make_interval(secs => i.delay)
-    FROM input i
-    WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries AND i.delay IS NOT NULL
-    RETURNING i.*, p.application_id
-), kept AS (
-    SELECT * FROM ended UNION ALL SELECT * FROM retried
-), tried AS (
-    INSERT INTO attempts (id, message_id, endpoint_id, application_id, url, status, trigger, response_status_code,
-                          response, response_duration_ms)
-    SELECT attempt_id, message_id, endpoint_id, application_id, url, status, trigger, code, response, milliseconds
-    FROM kept WHERE attempt_id IS NOT NULL
-), outcomes AS (
-    INSERT INTO deliveries AS d (message_id, endpoint_id, application_id, state, attempts)
-    SELECT message_id, endpoint_id, application_id, state, (attempt_id IS NOT NULL)::integer FROM kept
-    ON CONFLICT (message_id, endpoint_id) DO UPDATE
-        SET state = excluded.state, attempts = d.attempts + excluded.attempts, updated_at = now()
-        -- One that ended before, and was queued again by a resend, keeps its outcome if that is canceled.
-        WHERE excluded.state <> 4 OR d.state = 1
-)
-SELECT message_id, endpoint_id FROM kept
-"""
-
-_PUT_OFF: Final = """
-UPDATE pending_deliveries p SET next_attempt_at = now() + make_interval(secs => $4)
-FROM unnest($1::text[], $2::text[], $3::smallint[]) AS i(message_id, endpoint_id, tries)
-WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries
-"""
-
 Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WithParams:
+    """A payload, and what the publisher said about how it is sent: the JSON object `transformationsParams`."""
+
+    payload: bytes | StoredPayload = field(repr=False)
+    params: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return len(self.params) + (self.payload.size if isinstance(self.payload, StoredPayload) else len(self.payload))
+
+
 # Where it is, if it is in the payload store; None: it is gone.
-Payload = bytes | StoredPayload | None
+Payload = bytes | StoredPayload | WithParams | None
 
 # Of an attempt.
 _SUCCEEDED: Final = 0
+_MANUAL: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +59,8 @@ class Claimed:
     number: int | None
     # It is not the first of its line.
     waits: bool
+    # Of the application, over all of its endpoints: sends a second.
+    application_rate: int | None = None
     # None if it is gone, too large to come along, or was not asked for.
     payload: bytes | None = field(default=None, repr=False)
 
@@ -140,17 +118,20 @@ class Recording:
 
         Of a resend that arrived it is news only if the delivery had failed.
         """
-        row, attempt = self.claimed, self.attempt
+        attempt, tries = self.attempt, self.claimed.tries
         if attempt is None:
             return None
-        about = (row.application_id, row.endpoint_id, row.message_id, attempt.id, attempt.code)
         if attempt.status == _SUCCEEDED:
-            return News("recovered", *about) if row.tries >= FAILURES_UNTIL_TOLD or row.tries < 0 else None
-        if row.tries < 0:
+            return self._told("recovered", attempt) if tries >= FAILURES_UNTIL_TOLD or tries < 0 else None
+        if tries < 0:
             return None
         if self.delay is None:
-            return News("exhausted", *about)
-        return News("failing", *about) if row.tries + 1 == FAILURES_UNTIL_TOLD else None
+            return self._told("exhausted", attempt)
+        return self._told("failing", attempt) if tries + 1 == FAILURES_UNTIL_TOLD else None
+
+    def _told(self, kind: NewsKind, attempt: Attempted) -> News:
+        row = self.claimed
+        return News(kind, row.application_id, row.endpoint_id, row.message_id, attempt.id, attempt.code)
 
 
 class DeliveryQueue:
@@ -158,6 +139,10 @@ class DeliveryQueue:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        # Whether any application is throttled: where none is, no delivery's application is looked up.
+        self.throttled = True
+        # The organizations that want to be told of all attempts; None until that is known.
+        self.subscribers: list[str] | None = None
 
     async def due_of_shards(
         self, shards: Mapping[int, Source], without_endpoints: Sequence[str], *, with_payloads: bool = False
@@ -167,18 +152,20 @@ class DeliveryQueue:
         With small payloads at once, where that is better than a statement more.
         """
         since, room = [s.since for s in shards.values()], [s.room for s in shards.values()]
-        rows = await self._pool.fetch(DUE_OF_SHARDS, list(shards), since, room, without_endpoints, with_payloads)
+        rows = await self._pool.fetch(
+            DUE_OF_SHARDS, list(shards), since, room, without_endpoints, with_payloads, self.throttled
+        )
         return [Claimed(*row) for row in rows]
 
     async def due_of_endpoints(self, endpoints: Mapping[str, Source]) -> list[Claimed]:
         """What is due of each endpoint, oldest first."""
         since, room = [s.since for s in endpoints.values()], [s.room for s in endpoints.values()]
-        rows = await self._pool.fetch(DUE_OF_ENDPOINTS, list(endpoints), since, room)
+        rows = await self._pool.fetch(DUE_OF_ENDPOINTS, list(endpoints), since, room, self.throttled)
         return [Claimed(*row) for row in rows]
 
     async def first_of_lines(self, lines: Collection[Line]) -> list[Claimed]:
         """Of each line the first delivery, if that is due."""
-        rows = await self._pool.fetch(FIRST_OF_LINES, *_columns(lines))
+        rows = await self._pool.fetch(FIRST_OF_LINES, *_columns(lines), self.throttled)
         return [Claimed(*row) for row in rows]
 
     async def park(self, waiting: Sequence[Claimed]) -> None:
@@ -205,7 +192,11 @@ class DeliveryQueue:
     async def payloads(self, message_ids: Sequence[str]) -> dict[str, Payload]:
         """The payloads of messages, byte for byte; None for one that was expunged."""
         rows = await self._pool.fetch(PAYLOADS, message_ids)
-        return {key: StoredPayload(key, size, digest) if digest else payload for key, payload, size, digest in rows}
+        found: dict[str, Payload] = {}
+        for key, payload, size, digest, params in rows:
+            at = StoredPayload(key, size, digest) if digest else payload
+            found[key] = at if params is None or at is None else WithParams(at, params)
+        return found
 
     async def record(self, recordings: Sequence[Recording]) -> set[Key]:
         """Keep what came of deliveries; returns those that were kept: the others had moved on meanwhile."""
@@ -222,16 +213,20 @@ class DeliveryQueue:
             [a.code if a else None for a in attempts],
             [a.response if a else None for a in attempts],
             [a.milliseconds if a else None for a in attempts],
-            [r.claimed.trigger for r in recordings],
+            # Replayed in bulk (replay.py): it waits its turn like what is scheduled, and somebody asked for it.
+            [_MANUAL if r.claimed.tries < 0 else r.claimed.trigger for r in recordings],
         )
         left = [r.claimed.line for r in recordings if r.claimed.line is not None and r.delay is None]
         news = [n for r in recordings if (n := r.news) is not None]
+        if self.subscribers is None:
+            await self.look_for_subscribers()
+        statement, values = (RECORD_AND_NOTE, (*columns, self.subscribers)) if self.subscribers else (RECORD, columns)
         if not left and not news:
-            return _keys(await self._pool.fetch(_RECORD, *columns))
+            return _keys(await self._pool.fetch(statement, *values))
         async with self._pool.acquire() as connection, connection.transaction():
             resent = [r.claimed.key for r in recordings if r.claimed.tries < 0]
             failed = await failed_for_good(connection, resent) if resent else set()
-            kept = _keys(await connection.fetch(_RECORD, *columns))
+            kept = _keys(await connection.fetch(statement, *values))
             if left:
                 await connection.execute(CALL_NEXT, *_columns(left))
             told = kept - (set(resent) - failed)
@@ -239,10 +234,14 @@ class DeliveryQueue:
                 await tell_of_attempts(connection, news)
         return kept
 
+    async def look_for_subscribers(self) -> None:
+        """Find out which organizations want to be told of all attempts; do it now and then."""
+        self.subscribers = await subscribers(self._pool)
+
     async def put_off(self, claimed: Sequence[Claimed], seconds: float) -> None:
         """Leave deliveries alone for so long, of which nothing is recorded; what comes of them still may be."""
         await self._pool.execute(
-            _PUT_OFF,
+            PUT_OFF,
             [row.message_id for row in claimed],
             [row.endpoint_id for row in claimed],
             [row.tries for row in claimed],

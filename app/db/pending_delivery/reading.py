@@ -2,7 +2,8 @@
 
 from typing import Final
 
-_CLAIMED: Final = """
+# Of each statement: whether any application is throttled, which is what a look-up for each row may find.
+_LIST: Final = """
     q.message_id, q.endpoint_id, q.application_id, q.shard, q.tries, q.trigger, q.next_attempt_at, e.revision,
     e.rate_limit, e.deleted_at IS NOT NULL OR (e.disabled AND q.trigger = 0) AS canceled, q.line,
     -- In this order, so that nothing is looked up for a delivery that is in no line, or is not to be sent.
@@ -11,17 +12,19 @@ _CLAIMED: Final = """
         SELECT FROM pending_deliveries w
         WHERE w.shard = q.shard AND w.endpoint_id = q.endpoint_id AND w.line = q.line AND w.position IS NOT NULL
           AND w.position < q.position
-    ) END AS waits
+    ) END AS waits,
+    CASE WHEN {throttled} THEN (SELECT a.rate_limit FROM applications a WHERE a.id = q.application_id) END
+        AS application_rate
 """
 
 _SMALL_BYTES: Final = 4096
 
 # A shard has one owner, so that reading is claiming: nothing is written until there is an outcome.
 DUE_OF_SHARDS: Final = f"""
-SELECT {_CLAIMED},
+SELECT {_LIST.format(throttled="$6")},
     CASE WHEN $5 THEN (
-        SELECT CASE WHEN octet_length(m.payload) <= {_SMALL_BYTES} THEN m.payload END
-        FROM messages m WHERE m.id = q.message_id
+        SELECT m.payload FROM messages m
+        WHERE m.id = q.message_id AND octet_length(m.payload) <= {_SMALL_BYTES} AND m.transformations_params IS NULL
     ) END AS payload
 FROM unnest($1::smallint[], $2::timestamptz[], $3::integer[]) AS s(shard, since, room)
 CROSS JOIN LATERAL (
@@ -34,7 +37,7 @@ JOIN endpoints e ON e.id = q.endpoint_id
 """
 
 DUE_OF_ENDPOINTS: Final = f"""
-SELECT {_CLAIMED}
+SELECT {_LIST.format(throttled="$4")}
 FROM unnest($1::text[], $2::timestamptz[], $3::integer[]) AS s(endpoint_id, since, room)
 CROSS JOIN LATERAL (
     SELECT p.* FROM pending_deliveries p
@@ -45,7 +48,7 @@ JOIN endpoints e ON e.id = q.endpoint_id
 """
 
 FIRST_OF_LINES: Final = f"""
-SELECT {_CLAIMED}
+SELECT {_LIST.format(throttled="$4")}
 FROM unnest($1::smallint[], $2::text[], $3::bigint[]) AS l(shard, endpoint_id, line)
 CROSS JOIN LATERAL (
     SELECT p.* FROM pending_deliveries p
@@ -73,6 +76,6 @@ SELECT endpoint_id, next_attempt_at < now() - interval '5 seconds' FROM found OR
 """
 
 PAYLOADS: Final = """
-SELECT m.id, m.payload, m.stored_bytes, m.stored_digest
+SELECT m.id, m.payload, m.stored_bytes, m.stored_digest, m.transformations_params
 FROM unnest($1::text[]) AS i(id) JOIN messages m ON m.id = i.id
 """

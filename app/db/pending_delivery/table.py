@@ -1,5 +1,6 @@
 """The SQL of the API about pending deliveries; the worker's is in queue.py."""
 
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import text
@@ -63,7 +64,7 @@ WHERE id = :message_id AND application_id = :application_id
 
 _HURRY: Final = text("""
 UPDATE pending_deliveries SET next_attempt_at = now()
-WHERE message_id = :message_id AND application_id = :application_id AND position IS NOT NULL
+WHERE message_id = ANY (:message_ids) AND application_id = :application_id AND position IS NOT NULL
   AND isfinite(next_attempt_at)
 RETURNING shard
 """)
@@ -88,9 +89,9 @@ class PendingDeliveriesTable:
             sql = text(statement.format(condition=condition))
             await self._session.execute(sql, {**values, "most": _MOST_AT_ONCE})
 
-    async def hurry_in_lines(self, application_id: str, message_id: str) -> set[int]:
-        """Where others wait for a message's next attempt, make it due now; the shards in which it is."""
-        values = {"application_id": application_id, "message_id": message_id}
+    async def hurry_in_lines(self, application_id: str, message_ids: Collection[str]) -> set[int]:
+        """Where others wait for the next attempt of messages, make it due now; the shards in which it is."""
+        values = {"application_id": application_id, "message_ids": list(message_ids)}
         return set((await self._session.execute(_HURRY, values)).scalars())
 
     async def resend(
