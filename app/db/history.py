@@ -1,13 +1,17 @@
 """What the tables of history share: they are partitioned by id, hence by time, and are listed newest first.
 
 A list is always read within a span of ids, so that Postgres opens only the partitions that hold it, however much
-history there is.
+history there is. What no index knows is looked at row by row, and not for ever: a page ends after so many rows, also if
+it is not full, and says how far it came.
+
+A list is not a feed: what is committed late may have a lower id than what was listed before (app/db/message/feed.py).
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import SQLModel
@@ -15,6 +19,8 @@ from sqlmodel import SQLModel
 from app.db.base import BaseTable, Page, Window
 
 RowT = TypeVar("RowT", bound=SQLModel)
+EXAMINED: Final = 10_000
+"""Rows at which one page looks, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +41,83 @@ class Span:
         """The same page for `BaseTable.page`, which gets the bounds as conditions."""
         return Window(self.limit, None, self.ascending, self.upwards != self.ascending)
 
+    def beyond(self, key: str, limit: int) -> "Span":
+        """What is left of the span when everything up to a key was read, and its first so many ids."""
+        return replace(self, floor=key, limit=limit) if self.upwards else replace(self, ceiling=key, limit=limit)
+
     def holds(self, key: ColumnElement[str]) -> ColumnElement[bool]:
         """The condition that a row lies in the span."""
         return (key > self.floor) & (key < self.ceiling)
+
+
+class Found(NamedTuple):
+    """The keys of a page and of one row more, if there is one; how far was looked if that was not to the span's end."""
+
+    keys: list[str]
+    reached: str | None
+
+
+def looking(
+    rows: Select[Any],
+    key: ColumnElement[str],
+    span: Span,
+    wanted: Sequence[ColumnElement[bool]],
+    *shown: ColumnElement[Any],
+    examined: int = EXAMINED,
+) -> Select[Any]:
+    """Looks at rows within a span of their keys, one after the other, until the page is full or so many are examined.
+
+    `rows` are those of a range of an index, which has them in the order of the key. Gives those that are wanted, of the
+    page and one more, as `key`, `is_wanted` and what is to be shown; and with `is_last` the last that was examined, if
+    it ends there, wanted or not.
+    """
+    order = ascending if span.upwards else descending
+    seen = (
+        rows.with_only_columns(key.label("key"), and_(true(), *wanted).label("is_wanted"), *shown)
+        .where(span.holds(key))
+        .order_by(order(key))
+        .limit(at_most(examined))
+        .subquery("seen")
+    )
+    # As a window over what is read, so that reading ends with the page.
+    place = func.row_number().over(order_by=order(seen.c.key))
+    numbered = select(seen, place.label("place")).subquery("numbered")
+    columns = [column for column in numbered.c if column.name != "place"]
+    return (
+        select(*columns, (numbered.c.place == examined).label("is_last"))
+        .where(or_(numbered.c.is_wanted, numbered.c.place == examined))
+        # Not by the place, of which Postgres does not know that it has the same order.
+        .order_by(order(numbered.c.key))
+        .limit(span.limit + 1)
+    )
+
+
+async def find_keys(
+    session: AsyncSession,
+    rows: Select[Any],
+    key: ColumnElement[str],
+    span: Span,
+    wanted: Sequence[ColumnElement[bool]],
+    examined: int = EXAMINED,
+) -> Found:
+    """Which of the rows are wanted, as `looking` says it."""
+    found = (await session.execute(looking(rows, key, span, wanted, examined=examined))).all()
+    keys = [row.key for row in found if row.is_wanted]
+    is_cut = bool(found) and found[-1].is_last and len(keys) <= span.limit
+    return Found(keys, found[-1].key if is_cut else None)
+
+
+def at_most(rows: int) -> ScalarSelect[int]:
+    """A limit whose number the planner does not see: it would read and sort all of what it thinks is shorter."""
+    return select(literal(rows)).scalar_subquery()
+
+
+def ascending(key: ColumnElement[str]) -> ColumnElement[str]:
+    return key.asc()
+
+
+def descending(key: ColumnElement[str]) -> ColumnElement[str]:
+    return key.desc()
 
 
 class HistoryTable(BaseTable[RowT]):
@@ -60,9 +140,35 @@ class HistoryTable(BaseTable[RowT]):
             return statement
         return statement.options(defer(getattr(self.row, self.content), raiseload=True))
 
-    async def page_in(self, application_id: str, span: Span, *where: ColumnElement[bool]) -> Page[RowT]:
-        """One page of the application's rows within a span of ids."""
-        return await self.page(application_id, span.window, span.holds(self._column(self.key)), *where)
+    async def page_in(
+        self,
+        application_id: str,
+        span: Span,
+        indexed: Sequence[ColumnElement[bool]],
+        wanted: Sequence[ColumnElement[bool]] = (),
+    ) -> Page[RowT]:
+        """One page of the application's rows within a span of ids.
+
+        An index leads to what is `indexed`; of that each is looked at whether it is `wanted`.
+        """
+        key = self._column(self.key)
+        if not wanted:
+            return await self.page(application_id, span.window, span.holds(key), *indexed)
+        rows = select(key).where(self._column(self.scope) == application_id, *indexed)
+        found = await find_keys(self.session, rows, key, span, wanted)
+        return await self._page_of(application_id, span, found, *indexed)
+
+    async def _page_of(
+        self, application_id: str, span: Span, found: Found, *indexed: ColumnElement[bool]
+    ) -> Page[RowT]:
+        """The page of rows that were found, with all that they hold."""
+        keys, done = found.keys[: span.limit], len(found.keys) <= span.limit and found.reached is None
+        if not keys:
+            return Page([], done, found.reached)
+        key = self._column(self.key)
+        wanted = span.holds(key), key.in_(keys), *indexed
+        page = await self.page(application_id, span.window, *wanted)
+        return Page(page.rows, done, found.reached)
 
     async def _replace_content(
         self, application_id: str, key: str, content: bytes | None, *where: ColumnElement[bool]

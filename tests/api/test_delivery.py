@@ -51,7 +51,7 @@ async def _every_state(shop: Shop) -> dict[str, str]:
 
 async def test_messages_of_an_endpoint_say_how_far_they_are(client: httpx.AsyncClient, shop: Shop) -> None:
     made = await _every_state(shop)
-    page = await page_of(client, _messages(shop))
+    page = await page_of(client, _messages(shop), expanded_statuses=True)
     assert [item["id"] for item in page["data"]] == list(made.values())
     assert [(item["status"], item["statusText"]) for item in page["data"]] == [
         (1, "pending"),
@@ -65,6 +65,19 @@ async def test_messages_of_an_endpoint_say_how_far_they_are(client: httpx.AsyncC
     assert next_attempts[3:] == [None, None, None]
     assert datetime.fromisoformat(next_attempts[1]) == shop.now + timedelta(seconds=300)
     ListResponseEndpointMessageOut.model_validate(page)
+
+
+async def test_who_does_not_know_the_status_canceled_is_told_success(client: httpx.AsyncClient, shop: Shop) -> None:
+    """As the specification has it: some SDKs cannot read a list in which they find a status that they do not know."""
+    canceled = await shop.message()
+    await shop.delivery(canceled, 4)
+    destinations = _destinations(shop, canceled)
+    for path, shown in ((_messages(shop), canceled), (destinations, shop.endpoint)):
+        page = await page_of(client, path)
+        assert [(item["id"], item["status"], item["statusText"]) for item in page["data"]] == [(shown, 0, "success")]
+    page = await page_of(client, destinations, expanded_statuses=True)
+    assert [(item["status"], item["statusText"]) for item in page["data"]] == [(4, "canceled")]
+    assert await ids_of(client, _messages(shop), status=0) == []
 
 
 @pytest.mark.parametrize(
@@ -169,12 +182,14 @@ async def test_destinations_of_a_message_say_how_far_it_is_there(client: httpx.A
     ListResponseMessageEndpointOut.model_validate(page)
 
 
-async def test_destinations_are_done_only_when_no_more_follow(client: httpx.AsyncClient, shop: Shop) -> None:
+async def test_destinations_are_in_the_order_of_their_ids_and_done_only_when_no_more_follow(
+    client: httpx.AsyncClient, shop: Shop
+) -> None:
     pool, message = shop.database.pool, await shop.message()
     made = [(await factories.create_endpoint(client, shop.application))["id"] for _ in range(3)]
     for endpoint in made:
         await factories.record_delivery(pool, shop.application, message, endpoint)
-    made.sort(reverse=True)
+    made.sort()
     first = await page_of(client, _destinations(shop, message), limit=2)
     assert ([item["id"] for item in first["data"]], first["done"]) == (made[:2], False)
     last = await page_of(client, _destinations(shop, message), limit=2, iterator=first["iterator"])

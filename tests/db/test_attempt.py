@@ -183,10 +183,11 @@ def _deliveries(endpoint: str, about: MessageFilter, state: DeliveryState | None
         pytest.param(_attempts(AttemptFilter(endpoint_id=_BUSY, about=_ORDERS)), 1_900, id="attempts of orders"),
         pytest.param(_messages(MessageFilter()), 21, id="messages"),
         pytest.param(_messages(_ORDERS), 900, id="orders"),
-        # The page's rows, twice, because each is looked up in another table.
-        pytest.param(_deliveries(_BUSY, MessageFilter(), None), 150, id="messages of a busy endpoint"),
+        # All that waits for the endpoint, twice (counted, then put in order), and the page's rows, three times, because
+        # each is looked up in two other tables.
+        pytest.param(_deliveries(_BUSY, MessageFilter(), None), 2_500, id="messages of a busy endpoint"),
         pytest.param(_deliveries(_QUIET, MessageFilter(), None), 150, id="messages of a quiet endpoint"),
-        pytest.param(_deliveries(_BUSY, MessageFilter(), DeliveryState.DUE), 300, id="messages that wait"),
+        pytest.param(_deliveries(_BUSY, MessageFilter(), DeliveryState.DUE), 2_500, id="messages that wait"),
         pytest.param(_deliveries(_BUSY, MessageFilter(), DeliveryState.FAILED), 70, id="messages that failed"),
         pytest.param(
             lambda session, history: DeliveriesTable(session).page_of_message(_APPLICATION, history.message, Window()),
@@ -199,6 +200,47 @@ async def test_a_page_reads_only_what_leads_to_it(history: History, read: Read, 
     nodes = await history.plans(lambda session: read(session, history))
     assert _rows_read(nodes) <= most_rows
     assert not [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan" and node["Actual Loops"]]
+
+
+@pytest.mark.parametrize("state", [None, DeliveryState.DUE])
+async def test_what_waits_for_an_endpoint_is_not_read_as_a_whole_if_it_is_much(
+    history: History, monkeypatch: pytest.MonkeyPatch, state: DeliveryState | None
+) -> None:
+    monkeypatch.setattr("app.db.delivery.table._MUCH", 100)
+    nodes = await history.plans(lambda session: _deliveries(_BUSY, MessageFilter(), state)(session, history))
+    # One in ten waits.
+    assert _rows_read(nodes) <= 750
+    async with history.database.reading() as session:
+        some = await _deliveries(_BUSY, MessageFilter(), state)(session, history)
+        monkeypatch.undo()
+        assert some == await _deliveries(_BUSY, MessageFilter(), state)(session, history)
+
+
+@pytest.mark.parametrize(
+    ("read", "reaches"),
+    [
+        (_attempts(AttemptFilter(endpoint_id=_BUSY, about=MessageFilter(tag="none"))), 100),
+        (_messages(MessageFilter(channel="none")), 100),
+        (_messages(MessageFilter(("none.such",))), 1000),
+        (_deliveries(_BUSY, MessageFilter(tag="none"), None), 100),
+        (_deliveries(_BUSY, MessageFilter(), DeliveryState.CANCELED), 100),
+    ],
+    ids=["attempts of a tag", "a channel", "a type", "deliveries of a tag", "canceled"],
+)
+async def test_a_page_ends_after_so_many_rows_and_says_where(
+    history: History, monkeypatch: pytest.MonkeyPatch, read: Read, reaches: int
+) -> None:
+    monkeypatch.setattr("app.db.history.looking.__kwdefaults__", {"examined": 100})
+    monkeypatch.setattr("app.db.history.find_keys.__defaults__", (100,))
+    monkeypatch.setattr("app.db.message.table._EXAMINED_IN_INDEX", 1000)
+    nodes = await history.plans(lambda session: read(session, history))
+    # What waits for the endpoint is read twice.
+    assert _rows_read(nodes) <= 2 * reaches + 2_600
+    async with history.database.reading() as session:
+        page: Any = await read(session, history)
+    assert (list(page.rows), page.done) == ([], False)
+    step = timedelta(weeks=1) / _A_WEEK
+    assert abs(ids.created_at(page.reached) - (history.now - step * reaches)) < 3 * step
 
 
 @pytest.mark.parametrize(
@@ -259,7 +301,8 @@ async def test_content_that_is_not_asked_for_is_not_read(history: History) -> No
             _APPLICATION, _BUSY, history.span("msg"), MessageFilter(), None, with_content=False
         )
     selected = [statement.partition("FROM")[0] for statement, _ in history.sent]
-    assert len(selected) == 3
+    # One of them counts.
+    assert len(selected) == 4
     assert not [columns for columns in selected if re.search(r"\b(payload|response)\b", columns)]
 
 
@@ -271,9 +314,9 @@ async def test_nothing_is_found_or_changed_for_another_application(history: Hist
         assert await messages.find(foreign, history.message) is None
         assert await messages.locate(foreign, history.message) is None
         assert (await messages.page_about(foreign, span, MessageFilter())).rows == []
-        assert not await messages.expunge(foreign, history.message)
+        await messages.expunge(foreign, [history.message])
         page = await attempts.page_of(foreign, history.span("atmpt"), AttemptFilter(endpoint_id=_BUSY))
         assert page.rows == []
         everything = await deliveries.page_of_endpoint(foreign, _BUSY, span, MessageFilter(), None, with_content=True)
-        assert everything == ([], True)
-        assert await deliveries.page_of_message(foreign, history.message, Window()) == ([], True)
+        assert (list(everything.rows), everything.done) == ([], True)
+        assert (await deliveries.page_of_message(foreign, history.message, Window())).rows == []

@@ -57,12 +57,14 @@ class MessageAttemptOut(_WithStatus):
     endpoint_id: str
     url: str
     response: str = Field(
-        description="The start of the answer, up to 20,000 bytes; in base64 if it is not text in UTF-8."
+        description="The start of the answer, up to 20,000 bytes; in base64 if it is not text in UTF-8.",
+        examples=["ok"],
     )
     response_status_code: int = Field(description="0 if there was no answer.", examples=[200])
-    response_duration_ms: int = Field(description="Milliseconds of the whole attempt.")
+    response_duration_ms: int = Field(description="Milliseconds of the whole attempt.", examples=[38])
     trigger_type: TriggerType
     timestamp: Timestamp
+    msg: MessageOut | None = Field(default=None, description="The message, without its payload, if it was asked for.")
 
 
 class EndpointMessageOut(MessageOut, _WithStatus):
@@ -75,6 +77,30 @@ class MessageEndpointOut(EndpointView, _WithStatus):
     """An endpoint, and how far the delivery of one message to it is."""
 
     next_attempt: Timestamp | None = None
+
+
+class MessageAttemptHeadersOut(Dto):
+    """The headers of an attempt: those that are the same for each, and those that the endpoint and message have now."""
+
+    sent_headers: dict[str, str] = Field(examples=[{"webhook-id": "msg_1srOrx2ZWZBpBUvZwXKQmoEYga2"}])
+    response_headers: list[tuple[str, str]] | None = Field(
+        default=None, description="Not kept, and so never there.", examples=[[["content-type", "text/plain"]]]
+    )
+    sensitive: list[str] = Field(
+        description="What was sent too, without the values: signatures and credentials.",
+        examples=[["webhook-signature", "authorization"]],
+        json_schema_extra={"uniqueItems": True},
+    )
+
+
+class CountOut(Dto):
+    """A number of attempts."""
+
+    count: int = Field(ge=0, examples=[42])
+    approximated: bool = Field(
+        description="There are more: only the newest 10,000 were looked at, and this is how many of them match.",
+        examples=[False],
+    )
 
 
 class EmptyOut(Dto):

@@ -2,13 +2,17 @@
 
 import codecs
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.attempt.headers import headers_of
 from app.api.attempt.models import (
+    CountOut,
     EndpointMessageOut,
+    MessageAttemptHeadersOut,
     MessageAttemptOut,
     MessageEndpointOut,
     MessageStatus,
@@ -16,7 +20,7 @@ from app.api.attempt.models import (
     TriggerType,
 )
 from app.api.endpoint.service import endpoint_view
-from app.api.message.history import payloads_out, stored_payload
+from app.api.message.history import NO_PAYLOAD, message_out, payloads_out, stored_payload
 from app.api.paging import ListOut, Paging, list_out
 from app.api.timeline import Timeline
 from app.db.application.model import ApplicationRow
@@ -25,13 +29,17 @@ from app.db.attempt.table import AttemptFilter, AttemptsTable
 from app.db.delivery.model import DeliveryState
 from app.db.delivery.table import DeliveriesTable, EndpointStanding, MessageStanding
 from app.db.endpoint.table import EndpointsTable
+from app.db.message.model import MessageRow
 from app.db.message.table import MessagesTable
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.delivery.client import MAX_RESPONSE_BYTES
 from app.errors import BadRequest, NotFound, existing
 from app.payload_store.store import PayloadStore
+from app.sealing import Sealer
 
 _HIDDEN: Final = "{}"
+# Of deliveries alone: an attempt has come to its end.
+_NEVER_OF_ATTEMPTS: Final = frozenset({MessageStatus.PENDING, MessageStatus.SENDING, MessageStatus.CANCELED})
 
 
 class AttemptService:
@@ -56,10 +64,29 @@ class AttemptService:
         timeline: Timeline,
         status: MessageStatus | None,
         code_class: StatusCodeClass | None,
+        *,
+        with_message: bool = False,
     ) -> ListOut[MessageAttemptOut]:
-        """What was tried at an endpoint, newest first."""
+        """What was tried at an endpoint, newest first; with the messages, without payloads, if they are wanted."""
         row = existing(await self._endpoints.find(app.id, endpoint))
-        return await self._page(app, timeline, AttemptFilter(None, row.id, status, code_class))
+        only = AttemptFilter(None, row.id, status, code_class)
+        return await self._page(app, timeline, only, with_message=with_message)
+
+    async def count_by_endpoint(
+        self,
+        app: ApplicationRow,
+        endpoint: str,
+        timeline: Timeline,
+        status: MessageStatus | None,
+        code_class: StatusCodeClass | None,
+    ) -> CountOut:
+        """How often it was tried to reach an endpoint."""
+        row = existing(await self._endpoints.find(app.id, endpoint))
+        if status in _NEVER_OF_ATTEMPTS:
+            return CountOut(count=0, approximated=False)
+        only = AttemptFilter(None, row.id, status, code_class, timeline.about)
+        count, is_more = await AttemptsTable(self._session).count_of(app.id, timeline.span("atmpt"), only)
+        return CountOut(count=count, approximated=is_more)
 
     async def page_by_message(
         self,
@@ -83,6 +110,16 @@ class AttemptService:
             raise NotFound
         return _attempt_out(row, True)
 
+    async def headers(
+        self, app: ApplicationRow, message: str, attempt_id: str, sealer: Sealer, *, whitelabel: bool
+    ) -> MessageAttemptHeadersOut:
+        """What was sent with an attempt, as far as it can be told now."""
+        found = existing(await self._messages.locate(app.id, message))
+        row = existing(await AttemptsTable(self._session, with_content=False).find_of(app.id, found.id, attempt_id))
+        endpoint = await self._endpoints.get(app.id, row.endpoint_id)
+        params = await self._messages.transformations_params(app.id, found.id)
+        return headers_of(row, endpoint, params, sealer, whitelabel=whitelabel)
+
     async def expunge(self, app: ApplicationRow, message: str, attempt_id: str) -> None:
         """Forget what the receiver answered, for good."""
         found = existing(await self._messages.locate(app.id, message))
@@ -90,36 +127,56 @@ class AttemptService:
             raise NotFound
 
     async def messages_of(
-        self, app: ApplicationRow, endpoint: str, timeline: Timeline, status: MessageStatus | None
+        self,
+        app: ApplicationRow,
+        endpoint: str,
+        timeline: Timeline,
+        status: MessageStatus | None,
+        *,
+        with_canceled: bool,
     ) -> ListOut[EndpointMessageOut]:
-        """Messages that were tried at an endpoint or are due there, newest first, and how far they are."""
+        """Messages that were tried at an endpoint or are due there, newest first, and how far they are.
+
+        Unless `with_canceled`, what was canceled is shown as a success: the caller knows no other status for it.
+        """
         row = existing(await self._endpoints.find(app.id, endpoint))
         if status is MessageStatus.SENDING:
             return ListOut[EndpointMessageOut](data=[], iterator=None, done=True)
-        rows, done = await self._deliveries.page_of_endpoint(
+        span = timeline.span("msg")
+        page = await self._deliveries.page_of_endpoint(
             app.id,
             row.id,
-            timeline.span("msg"),
+            span,
             timeline.about,
             None if status is None else DeliveryState(status),
             with_content=timeline.with_content,
         )
-        messages = [message for message, _ in rows]
+        messages = [message for message, _ in page.rows]
         payloads = await payloads_out(self._session, self._store, messages, timeline.with_content)
         return list_out(
-            rows,
-            done,
+            page.rows,
+            page.done,
             key=lambda standing: standing[0].id,
-            item=lambda standing: _endpoint_message_out(standing, payloads[standing[0].id]),
+            item=lambda standing: _endpoint_message_out(standing, payloads[standing[0].id], with_canceled),
+            reached=page.reached,
+            backwards=span.window.backwards,
         )
 
-    async def endpoints_of(self, app: ApplicationRow, message: str, paging: Paging) -> ListOut[MessageEndpointOut]:
-        """Endpoints at which a message was tried or is due, newest first, and how far it is there."""
+    async def endpoints_of(
+        self, app: ApplicationRow, message: str, paging: Paging, *, with_canceled: bool
+    ) -> ListOut[MessageEndpointOut]:
+        """Endpoints at which a message was tried or is due, in the order of their ids, and how far it is there.
+
+        Unless `with_canceled`, what was canceled is shown as a success, as in `messages_of`.
+        """
         found = existing(await self._messages.locate(app.id, message))
-        rows, done = await self._deliveries.page_of_message(
-            app.id, found.id, paging.window(ascending=False, ids_of="ep")
+        page = await self._deliveries.page_of_message(app.id, found.id, paging.window(ascending=True, ids_of="ep"))
+        return list_out(
+            page.rows,
+            page.done,
+            key=lambda standing: standing[0].id,
+            item=lambda standing: _message_endpoint_out(standing, with_canceled),
         )
-        return list_out(rows, done, key=lambda standing: standing[0].id, item=_message_endpoint_out)
 
     async def resend(self, app: ApplicationRow, message: str, endpoint: str) -> int:
         """Have a message tried at an endpoint now, whatever came of it; the shard to ring for after the commit.
@@ -141,11 +198,25 @@ class AttemptService:
         await self._pending.resend(app.id, found.id, row.id, payload)
         return row.shard
 
-    async def _page(self, app: ApplicationRow, timeline: Timeline, only: AttemptFilter) -> ListOut[MessageAttemptOut]:
+    async def _page(
+        self, app: ApplicationRow, timeline: Timeline, only: AttemptFilter, *, with_message: bool = False
+    ) -> ListOut[MessageAttemptOut]:
+        if only.status in _NEVER_OF_ATTEMPTS:
+            return ListOut[MessageAttemptOut](data=[], iterator=None, done=True)
         attempts = AttemptsTable(self._session, with_content=timeline.with_content)
-        page = await attempts.page_of(app.id, timeline.span("atmpt"), replace(only, about=timeline.about))
+        span = timeline.span("atmpt")
+        page = await attempts.page_of(app.id, span, replace(only, about=timeline.about))
+        messages: Mapping[str, MessageRow] = {}
+        if with_message:
+            table = MessagesTable(self._session, with_content=False)
+            messages = await table.get_all(app.id, {row.message_id for row in page.rows})
         return list_out(
-            page.rows, page.done, key=lambda row: row.id, item=lambda row: _attempt_out(row, timeline.with_content)
+            page.rows,
+            page.done,
+            key=lambda row: row.id,
+            item=lambda row: _attempt_out(row, timeline.with_content, messages.get(row.message_id)),
+            reached=page.reached,
+            backwards=span.window.backwards,
         )
 
 
@@ -158,7 +229,7 @@ def response_text(response: bytes) -> str:
         return b64encode(response).decode("ascii")
 
 
-def _attempt_out(row: AttemptRow, with_content: bool) -> MessageAttemptOut:
+def _attempt_out(row: AttemptRow, with_content: bool, message: MessageRow | None = None) -> MessageAttemptOut:
     return MessageAttemptOut(
         id=row.id,
         msg_id=row.message_id,
@@ -170,10 +241,11 @@ def _attempt_out(row: AttemptRow, with_content: bool) -> MessageAttemptOut:
         status=MessageStatus(row.status),
         trigger_type=TriggerType(row.trigger),
         timestamp=row.created_at,
+        msg=None if message is None else message_out(message, NO_PAYLOAD),
     )
 
 
-def _endpoint_message_out(standing: MessageStanding, payload: bytes) -> EndpointMessageOut:
+def _endpoint_message_out(standing: MessageStanding, payload: bytes, with_canceled: bool) -> EndpointMessageOut:
     row, how_far = standing
     return EndpointMessageOut(
         id=row.id,
@@ -182,13 +254,18 @@ def _endpoint_message_out(standing: MessageStanding, payload: bytes) -> Endpoint
         channels=row.channels,
         payload=payload,
         timestamp=row.created_at,
-        status=MessageStatus(how_far.state),
+        status=_status(how_far.state, with_canceled),
         next_attempt=how_far.next_attempt_at,
     )
 
 
-def _message_endpoint_out(standing: EndpointStanding) -> MessageEndpointOut:
+def _message_endpoint_out(standing: EndpointStanding, with_canceled: bool) -> MessageEndpointOut:
     row, how_far = standing
-    return MessageEndpointOut(
-        status=MessageStatus(how_far.state), next_attempt=how_far.next_attempt_at, **endpoint_view(row)
-    )
+    status = _status(how_far.state, with_canceled)
+    return MessageEndpointOut(status=status, next_attempt=how_far.next_attempt_at, **endpoint_view(row))
+
+
+def _status(state: int, with_canceled: bool) -> MessageStatus:
+    """How far a delivery is, in the words that the caller knows."""
+    status = MessageStatus(state)
+    return MessageStatus.SUCCESS if status is MessageStatus.CANCELED and not with_canceled else status

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Table, literal
+from sqlalchemy import ColumnElement, Table, and_, func, literal, select, true
 
 from app import ids
 from app.db.attempt.model import AttemptRow
 from app.db.base import Page
-from app.db.history import HistoryTable, Span
+from app.db.history import EXAMINED, HistoryTable, Span, at_most
 from app.db.message.model import MessageFilter
 
 _ATTEMPTS: Final[Table] = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, undeclared
@@ -33,8 +33,8 @@ class AttemptFilter:
     about: MessageFilter = field(default_factory=MessageFilter)
 
     @property
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The same on the columns of `attempts`."""
+    def indexed(self) -> list[ColumnElement[bool]]:
+        """The same on the columns of `attempts`, as far as an index leads there."""
         found: list[ColumnElement[bool]] = []
         if self.message_id is not None:
             # Nothing was tried before it was published, so that older partitions need not be opened.
@@ -42,14 +42,19 @@ class AttemptFilter:
             found += [_ATTEMPTS.c.message_id == self.message_id, _ATTEMPTS.c.id > earliest]
         if self.endpoint_id is not None:
             found.append(_ATTEMPTS.c.endpoint_id == self.endpoint_id)
-        if self.status is not None:
-            found.append(_ATTEMPTS.c.status == literal(self.status, literal_execute=True))
-        if self.code_class is not None:
-            if self.code_class != _SUCCESSFUL:
-                found.append(_ATTEMPTS.c.status == literal(_FAILED, literal_execute=True))
-            found.append(_ATTEMPTS.c.response_status_code.between(self.code_class, self.code_class + 99))
-        found += self.about.conditions_on(_ATTEMPTS.c.message_id, _ATTEMPTS.c.application_id)
+        if self.status == _FAILED or self.code_class not in {None, _SUCCESSFUL}:
+            found.append(_ATTEMPTS.c.status == literal(_FAILED, literal_execute=True))
         return found
+
+    @property
+    def wanted(self) -> list[ColumnElement[bool]]:
+        """The rest, for which each attempt is looked at."""
+        found: list[ColumnElement[bool]] = []
+        if self.status not in {None, _FAILED}:
+            found.append(_ATTEMPTS.c.status == self.status)
+        if self.code_class is not None:
+            found.append(_ATTEMPTS.c.response_status_code.between(self.code_class, self.code_class + 99))
+        return found + self.about.conditions_on(_ATTEMPTS.c.message_id, _ATTEMPTS.c.application_id)
 
 
 class AttemptsTable(HistoryTable[AttemptRow]):
@@ -60,7 +65,21 @@ class AttemptsTable(HistoryTable[AttemptRow]):
 
     async def page_of(self, application_id: str, span: Span, only: AttemptFilter) -> Page[AttemptRow]:
         """One page of the attempts that a filter is about."""
-        return await self.page_in(application_id, span, *only.conditions)
+        return await self.page_in(application_id, span, only.indexed, only.wanted)
+
+    async def count_of(self, application_id: str, span: Span, only: AttemptFilter) -> tuple[int, bool]:
+        """How many of the newest attempts in a span a filter is about, and whether there are more than were counted."""
+        ours = _ATTEMPTS.c.application_id == application_id
+        rows = (
+            select(and_(true(), *only.wanted).label("is_wanted"))
+            .where(ours, span.holds(_ATTEMPTS.c.id), *only.indexed)
+            .order_by(_ATTEMPTS.c.id.desc())
+            .limit(at_most(EXAMINED + 1))
+            .subquery()
+        )
+        numbers = select(func.count(), func.count().filter(rows.c.is_wanted)).select_from(rows)
+        looked_at, count = (await self.session.execute(numbers)).one()
+        return min(count, EXAMINED), looked_at > EXAMINED
 
     async def find_of(self, application_id: str, message_id: str, attempt_id: str) -> AttemptRow | None:
         """The attempt of a message with that id, or None."""

@@ -26,4 +26,6 @@ class DeliveryRow(SQLModel, table=True):
     application_id: str
     state: int = Field(sa_column=Column(SmallInteger, nullable=False))
     attempts: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    called_off: bool | None = None
+    """Whether it was canceled because somebody asked for that, of this endpoint's pending deliveries."""
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))

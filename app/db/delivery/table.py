@@ -3,16 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, func, literal, null, select, text, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Select,
+    Table,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    text,
+    true,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, defer
 
 from app.db.base import Window
 from app.db.delivery.model import DeliveryRow, DeliveryState
 from app.db.endpoint.model import EndpointRow
-from app.db.history import Span
+from app.db.history import Span, at_most, looking
 from app.db.message.model import MessageFilter, MessageRow
 from app.db.pending_delivery.model import PendingDeliveryRow
 
@@ -22,7 +36,26 @@ _MESSAGES: Final[Table] = MessageRow.__table__  # type: ignore[attr-defined]
 _ENDPOINTS: Final[Table] = EndpointRow.__table__  # type: ignore[attr-defined]
 
 T = TypeVar("T")
-_Arm = Select[tuple[str, str, int, datetime | None]]
+# Of one endpoint. If more waits, enough of the newest messages do.
+_MUCH: Final = 5000
+
+
+def _next(pending: FromClause) -> ColumnElement[datetime | None]:
+    """What waits in a line for its turn is tried next nobody knows when."""
+    return func.nullif(pending.c.next_attempt_at, text("'infinity'")).label("next_attempt_at")
+
+
+_DUE: Final = literal(int(DeliveryState.DUE)).label("state")
+_NEXT: Final = _next(_PENDING)
+_NEVER: Final = cast(null(), DateTime(timezone=True)).label("next_attempt_at")
+# A look-up by key. Not as EXISTS, for which the planner may read the whole queue.
+_WAITS_NOT: Final[ColumnElement[bool]] = (
+    select(literal(1))
+    .where(_PENDING.c.message_id == _ENDED.c.message_id, _PENDING.c.endpoint_id == _ENDED.c.endpoint_id)
+    .correlate(_ENDED)
+    .scalar_subquery()
+    .is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +70,17 @@ MessageStanding = tuple[MessageRow, Standing]
 EndpointStanding = tuple[EndpointRow, Standing]
 
 
+@dataclass(frozen=True, slots=True)
+class StandingsPage(Generic[T]):
+    """Rows in list order, whether nothing follows in the direction of reading, and how far was looked (Page)."""
+
+    rows: Sequence[T]
+    done: bool
+    reached: str | None = None
+
+
 class DeliveriesTable:
-    """The deliveries of one application. Pages come with whether nothing follows in the direction of reading."""
+    """The deliveries of one application."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -52,44 +94,60 @@ class DeliveriesTable:
         state: DeliveryState | None,
         *,
         with_content: bool,
-    ) -> tuple[Sequence[MessageStanding], bool]:
+    ) -> StandingsPage[MessageStanding]:
         """Messages that were tried at an endpoint, or are due there; without content, payloads must not be touched."""
+        of_endpoint = _OfEndpoint(application_id, endpoint_id, span, about)
         arms = []
-        for arm, table in _arms(state):
-            ours = (table.c.application_id == application_id) & (table.c.endpoint_id == endpoint_id)
-            about_these = about.conditions_on(table.c.message_id, table.c.application_id)
-            arm = arm.where(ours, span.holds(table.c.message_id), *about_these)
-            # Each arm stops at the page's end, and so walks its own index however long the list is.
-            arms.append(arm.order_by(_ordered(table.c.message_id, span.upwards)).limit(span.limit + 1))
-        standings = union_all(*arms).subquery("standings")
+        if state in {None, DeliveryState.DUE}:
+            # Message by message, if much waits for the endpoint; else all of it at once, and then in order.
+            arms.append(of_endpoint.due(is_much=await self._has_much_due(endpoint_id)))
+        if state is not DeliveryState.DUE:
+            arms.append(of_endpoint.ended(state))
+        standings = union_all(*(select(arm.subquery()) for arm in arms)).subquery("standings")
         # LIMIT keeps it a look-up by key for each row of the page, which opens one partition.
         message = aliased(
             MessageRow,
             select(MessageRow)
-            .where(_MESSAGES.c.id == standings.c.message_id, _MESSAGES.c.application_id == application_id)
+            .where(_MESSAGES.c.id == standings.c.key, _MESSAGES.c.application_id == application_id)
             .limit(1)
             .lateral("message"),
         )
         statement = (
-            select(message, standings.c.state, standings.c.next_attempt_at)
-            .join_from(standings, message, true())
-            .order_by(_ordered(standings.c.message_id, span.upwards))
-            .limit(span.limit + 1)
+            select(message, standings)
+            .join_from(standings, message, standings.c.is_wanted, isouter=True)
+            .order_by(_ordered(standings.c.key, span.upwards), standings.c.is_last)
+            .options(defer(message.transformations_params, raiseload=True))  # type: ignore[arg-type]
         )
         if not with_content:
             statement = statement.options(defer(message.payload, raiseload=True))  # type: ignore[arg-type]
-        found = await self._session.execute(statement)
-        rows = [(row, Standing(DeliveryState(number), at)) for row, number, at in found]
-        return _page(rows, span.limit, backwards=span.window.backwards)
+        rows: list[MessageStanding] = []
+        reached = None
+        for row in await self._session.execute(statement):
+            if row[0] is not None and row.is_wanted:
+                rows.append((row[0], Standing(DeliveryState(row.state), row.next_attempt_at)))
+            if row.is_last and len(rows) <= span.limit:
+                # Behind this, one of the two tables was not looked at.
+                reached = row.key
+                break
+        page, done = _page(rows, span.limit, backwards=span.window.backwards)
+        return StandingsPage(page, done and reached is None, reached)
+
+    async def _has_much_due(self, endpoint_id: str) -> bool:
+        mine = select(literal(1)).where(_PENDING.c.endpoint_id == endpoint_id).order_by(_PENDING.c.next_attempt_at)
+        some = mine.limit(at_most(_MUCH + 1)).subquery()
+        return (await self._session.execute(select(func.count()).select_from(some))).scalar_one() > _MUCH
 
     async def page_of_message(
         self, application_id: str, message_id: str, window: Window
-    ) -> tuple[Sequence[EndpointStanding], bool]:
+    ) -> StandingsPage[EndpointStanding]:
         """Endpoints, deleted ones too, at which a message was tried or is due."""
-        arms = [
-            arm.where(table.c.application_id == application_id, table.c.message_id == message_id)
-            for arm, table in _arms(None)
-        ]
+        due = select(_PENDING.c.endpoint_id, _DUE, _NEXT).where(
+            _PENDING.c.application_id == application_id, _PENDING.c.message_id == message_id
+        )
+        ended = select(_ENDED.c.endpoint_id, _ENDED.c.state, _NEVER).where(
+            _ENDED.c.application_id == application_id, _ENDED.c.message_id == message_id, _WAITS_NOT
+        )
+        arms = [due, ended]
         standings = union_all(*arms).subquery("standings")
         upwards = window.ascending != window.backwards
         statement = (
@@ -104,30 +162,48 @@ class DeliveriesTable:
             statement = statement.where(key > window.cursor if upwards else key < window.cursor)
         found = await self._session.execute(statement)
         rows = [(row, Standing(DeliveryState(number), at)) for row, number, at in found]
-        return _page(rows, window.limit, backwards=window.backwards)
+        return StandingsPage(*_page(rows, window.limit, backwards=window.backwards))
 
 
-def _arms(state: DeliveryState | None) -> list[tuple[_Arm, Table]]:
-    """The deliveries in a state (None: any) as disjoint statements, each over one table that is to be narrowed.
+@dataclass(frozen=True, slots=True)
+class _OfEndpoint:
+    """The deliveries to one endpoint, in disjoint parts, each of which looks at the rows of one table.
 
     What waits is due, whatever came of it before: a retry, or a resend of what had ended.
     """
-    pending, ended = _PENDING.c, _ENDED.c
-    waits = select(literal(1)).where(pending.message_id == ended.message_id, pending.endpoint_id == ended.endpoint_id)
-    # OFFSET 0 keeps it a look-up by key: as a join, the planner may read the whole queue.
-    came = select(ended.message_id, ended.endpoint_id, ended.state, null().label("next_attempt_at")).where(
-        ~waits.offset(0).exists()
-    )
-    if state not in {None, DeliveryState.DUE}:
-        # A constant in the statement, so that Postgres knows whether the index of failed deliveries holds them.
-        return [(came.where(ended.state == literal(int(state), literal_execute=True)), _ENDED)]
-    due = literal(int(DeliveryState.DUE)).label("state")
-    # What waits in a line for its turn is tried next nobody knows when.
-    at = func.nullif(pending.next_attempt_at, text("'infinity'")).label("next_attempt_at")
-    queued = select(pending.message_id, pending.endpoint_id, due, at)
-    if state is not None:
-        return [(queued, _PENDING)]
-    return [(queued, _PENDING), (came, _ENDED)]
+
+    application_id: str
+    endpoint_id: str
+    span: Span
+    about: MessageFilter
+
+    def due(self, *, is_much: bool) -> Select[Any]:
+        """What is still to do."""
+        # OFFSET 0: not as a join, in which the planner may begin with the whole queue.
+        mine = select(_PENDING).where(_PENDING.c.endpoint_id == self.endpoint_id)
+        if is_much:
+            of_message = mine.where(_PENDING.c.message_id == _MESSAGES.c.id).offset(0).lateral("of_message")
+            rows = select(_MESSAGES.c.id).join_from(_MESSAGES, of_message, true(), isouter=True)
+            rows = rows.where(_MESSAGES.c.application_id == self.application_id)
+            found = [of_message.c.message_id.is_not(None), *self.about.conditions]
+            return looking(rows, _MESSAGES.c.id, self.span, found, _DUE, _next(of_message))
+        waiting = mine.order_by(_PENDING.c.next_attempt_at).limit(at_most(_MUCH)).subquery("waiting")
+        key = waiting.c.message_id
+        return looking(select(key), key, self.span, self._about(waiting), _DUE, _next(waiting))
+
+    def ended(self, state: DeliveryState | None) -> Select[Any]:
+        """What came of those that are over (None: whatever that is)."""
+        rows, found = select(_ENDED.c.message_id).where(_ENDED.c.endpoint_id == self.endpoint_id), [_WAITS_NOT]
+        if state is DeliveryState.FAILED:
+            # A constant in the statement, so that Postgres knows that the index of failed deliveries holds them.
+            rows = rows.where(_ENDED.c.state == literal(int(state), literal_execute=True))
+        elif state is not None:
+            found.append(_ENDED.c.state == int(state))
+        return looking(rows, _ENDED.c.message_id, self.span, [*found, *self._about(_ENDED)], _ENDED.c.state, _NEVER)
+
+    def _about(self, table: FromClause) -> list[ColumnElement[bool]]:
+        is_ours = table.c.application_id == self.application_id
+        return [is_ours, *self.about.conditions_on(table.c.message_id, table.c.application_id)]
 
 
 def _ordered(key: ColumnElement[str], upwards: bool) -> ColumnElement[str]:

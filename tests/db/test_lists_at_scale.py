@@ -1,0 +1,264 @@
+"""Every list, in a database of a million rows of each kind: the plans read what leads to the page, and no more."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from app import clock, ids, tokens
+from app.settings import Settings
+from benchmarks.filling import Filling
+from tests import factories
+from tests.api.operations import Operation, operations
+from tests.servers import Servers
+
+pytestmark = pytest.mark.chaos
+
+_ROWS: Final = 1_000_000
+_BACKLOG: Final = 100_000
+# Of what is not history, a tenth is the organization's.
+_FILL: Final = {
+    "applications": "INSERT INTO applications (id, organization_id, name, created_at, updated_at)"
+    " SELECT 'app_' || lpad(i::text, 27, '0'), CASE WHEN i % 10 = 0 THEN $2 ELSE $3 END, 'x', now(), now()"
+    " FROM generate_series(1, $1::integer) i",
+    "endpoints": "INSERT INTO endpoints (id, application_id, url, secrets, shard, created_at, updated_at)"
+    " SELECT 'ep_' || lpad(i::text, 27, '0'), CASE WHEN i % 10 = 0 THEN $2 ELSE $3 END, 'http://r', '', 0, now(), now()"
+    " FROM generate_series(1, $1::integer) i",
+    "event_types": "INSERT INTO event_types (id, organization_id, name, description, created_at, updated_at)"
+    " SELECT 'evtype_' || lpad(i::text, 27, '0'), CASE WHEN i % 10 = 0 THEN $2 ELSE $3 END, 'bulk.' || i, '', now(),"
+    " now() FROM generate_series(1, $1::integer) i",
+    "audit_entries": "INSERT INTO audit_entries (id, organization_id, actor_kind, actor_id, operation, target)"
+    " SELECT 'audit_' || lpad(i::text, 27, '0'), CASE WHEN i % 10 = 0 THEN $2 ELSE $3 END, 'organization',"
+    " 'a' || i % 7, 'v1.endpoint.create', 'ep_' || i FROM generate_series(1, $1::integer) i",
+    "background_tasks": "INSERT INTO background_tasks (id, organization_id, kind, status, arguments, data)"
+    " SELECT 'qtask_' || lpad(i::text, 27, '0'), CASE WHEN i % 10 = 0 THEN $2 ELSE $3 END, 'endpoint.replay',"
+    " 'finished', '{}', '{}' FROM generate_series(1, $1::integer) i",
+}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where there is much of everything, and how to ask for it."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    connection: asyncpg.Connection
+    sent: list[tuple[str, tuple[object, ...]]]
+    names: Mapping[str, str]
+
+    async def plans(self, method: str, url: str, **more: Any) -> list[Any]:
+        """The plans of all statements that a request sends, as they are for its values and as they are for any."""
+        self.sent.clear()
+        answer = await self.client.request(method, url, **more)
+        assert answer.status_code == 200, answer.text
+        found = []
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            await self.connection.execute(f"SET plan_cache_mode = {mode}")
+            for statement, values in list(self.sent):
+                explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
+                plan = json.loads(await self.connection.fetchval(explain, *values, timeout=60))[0]["Plan"]
+                found.append({"Mode": mode, "Statement": statement, **plan})
+        return found
+
+
+@pytest.fixture(scope="module")
+async def scale(servers: Servers, settings: Settings) -> AsyncIterator[Scale]:
+    dsn = await servers.clone("postrider_scale")
+    own = settings.model_copy(update={"db_dsn": dsn})
+    assert settings.jwt_secret is not None
+    organization, other = ids.new_id("org"), ids.new_id("org")
+    token = tokens.issue(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm, organization)
+    async with factories.running(own) as app, factories.client_of(app, token) as client:
+        names = await _fill(client, dsn, organization, other)
+        sent: list[tuple[str, tuple[object, ...]]] = []
+        event.listen(
+            app.state.database.engine.sync_engine,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, values, *_rest: sent.append((statement, values)),
+        )
+        connection = await asyncpg.connect(dsn)
+        yield Scale(app, client, connection, sent, names)
+        await connection.close()
+    await servers.drop("postrider_scale")
+
+
+async def _fill(client: httpx.AsyncClient, dsn: str, organization: str, other: str) -> dict[str, str]:
+    applications = [(await factories.create_application(client))["id"] for _ in range(3)]
+    for application in applications:
+        for _ in range(2):
+            await factories.create_endpoint(client, application)
+    filling = Filling(dsn)
+    await filling.begin(applications)
+    await filling.add_history(_ROWS, lambda _done: None)
+    await filling.add_backlog(_BACKLOG, lambda _done: None)
+    connection = await asyncpg.connect(dsn)
+    busy = await connection.fetchrow("SELECT application_id, endpoint_id FROM bench_owners WHERE number = 0")
+    assert busy is not None
+    stranger = (await factories.create_application(client))["id"]
+    await connection.execute("INSERT INTO organizations (id) VALUES ($1)", other)
+    for table, statement in _FILL.items():
+        ours, theirs = (busy["application_id"], stranger) if table == "endpoints" else (organization, other)
+        await connection.execute(statement, _ROWS, ours, theirs, timeout=600)
+    for table in (*_FILL, "pending_deliveries"):
+        await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=600)
+    message = await connection.fetchval(
+        "SELECT message_id FROM attempts WHERE endpoint_id = $1 ORDER BY id DESC OFFSET 1000 LIMIT 1",
+        busy["endpoint_id"],
+    )
+    await connection.close()
+    return {
+        "app_id": busy["application_id"],
+        "endpoint_id": busy["endpoint_id"],
+        "msg_id": message,
+        "env_id": organization,
+    }
+
+
+def _nodes(plan: Any) -> Iterator[Any]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from _nodes(child)
+
+
+def _offences(plan: Any, most_buffers: int) -> list[str]:
+    found = []
+    for node in _nodes(plan):
+        rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        if node["Node Type"] == "Seq Scan" and rows * node["Actual Loops"] > 1000:
+            found.append(f"a sequential scan of {node['Relation Name']}, {rows} rows")
+        if "Sort" in node["Node Type"] and node["Actual Rows"] * node["Actual Loops"] > _MOST_SORTED:
+            found.append(f"a sort of {node['Actual Rows']} rows by {node.get('Sort Key')}")
+    buffers = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    if buffers > most_buffers:
+        found.append(f"{buffers} buffers")
+    return [f"{offence} ({plan['Mode']}) in {plan['Statement'][:2000]}" for offence in found]
+
+
+# A page and one row more, of two tables.
+_MOST_SORTED: Final = 2 * 251
+_A_PAGE: Final = 3_000
+# Where each of 10,000 rows is looked at, and its message too.
+_LOOKED_AT: Final = 100_000
+
+
+def _is_list(app: FastAPI, operation: Operation) -> bool:
+    document = app.openapi()
+    said = document["paths"][f"/api/v1{operation.path}"][operation.method.lower()]
+    schema = said["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return "iterator" in document["components"]["schemas"].get(name, {}).get("properties", {})
+
+
+async def test_the_first_page_of_every_list_is_found_by_an_index(scale: Scale) -> None:
+    lists = [found for found in operations(scale.app) if found.method == "GET" and _is_list(scale.app, found)]
+    assert len(lists) >= 9
+    offences = []
+    for operation in lists:
+        if not set(operation.path_parameters) <= scale.names.keys() or operation.tag == "Environment":
+            continue  # Environments are few, and listed with a token of another kind.
+        for plan in await scale.plans("GET", operation.url(scale.names)):
+            offences += [f"{operation}: {offence}" for offence in _offences(plan, _A_PAGE)]
+    assert not offences, "\n\n".join(offences)
+
+
+@pytest.mark.parametrize("limit", [1, 250])
+async def test_lists_of_what_is_not_history_are_paged_by_an_index_in_both_directions(scale: Scale, limit: int) -> None:
+    app, org = scale.names["app_id"], scale.names["env_id"]
+    offences = []
+    for path, prefix in (
+        ("/app", "app_"),
+        (f"/app/{app}/endpoint", "ep_"),
+        ("/background-task", "qtask_"),
+        (f"/management/authentication/{org}/api-token", "key_"),
+    ):
+        middle = prefix + str(_ROWS // 2).zfill(27)
+        for iterator in (middle, f"-{middle}"):
+            for order in ("ascending", "descending"):
+                params = {"limit": limit, "iterator": iterator, "order": order}
+                for plan in await scale.plans("GET", path, params=params):
+                    offences += [f"{path}: {offence}" for offence in _offences(plan, _A_PAGE)]
+    for iterator in ("bulk.500000", "-bulk.500000"):
+        for plan in await scale.plans("GET", "/event-type", params={"limit": limit, "iterator": iterator}):
+            offences += [f"event types: {offence}" for offence in _offences(plan, _A_PAGE)]
+    assert not offences, "\n\n".join(offences)
+
+
+@pytest.mark.parametrize(
+    ("params", "most_buffers"),
+    [
+        ({}, _A_PAGE),
+        ({"limit": 250}, _A_PAGE),
+        ({"back": "20"}, _A_PAGE),
+        ({"iterator": "20"}, _A_PAGE),
+        ({"after": "20"}, _A_PAGE),
+        ({"before": "20"}, _A_PAGE),
+        ({"status": 2}, _A_PAGE),
+        ({"status": 0}, _A_PAGE),
+        ({"status": 1}, 8 * _A_PAGE),
+        ({"status": 4}, _LOOKED_AT),
+        ({"status_code_class": 500}, _A_PAGE),
+        ({"status_code_class": 400}, _LOOKED_AT),
+        ({"event_types": "type.1"}, _LOOKED_AT),
+        ({"event_types": "never.came"}, _LOOKED_AT),
+        ({"event_types": "never.came,type.2", "status": 2}, _LOOKED_AT),
+        ({"channel": "none"}, _LOOKED_AT),
+        ({"tag": "none"}, _LOOKED_AT),
+        ({"tag": "none", "after": "20"}, _LOOKED_AT),
+    ],
+    ids=str,
+)
+async def test_lists_of_history_read_what_leads_to_the_page(scale: Scale, params: Any, most_buffers: int) -> None:
+    app, endpoint, message = (scale.names[name] for name in ("app_id", "endpoint_id", "msg_id"))
+    offences = []
+    for path, prefix in (
+        (f"/app/{app}/msg", "msg"),
+        (f"/app/{app}/attempt/endpoint/{endpoint}", "atmpt"),
+        (f"/app/{app}/attempt/endpoint/{endpoint}/count", "atmpt"),
+        (f"/app/{app}/attempt/msg/{message}", "atmpt"),
+        (f"/app/{app}/endpoint/{endpoint}/msg", "msg"),
+    ):
+        # What waits for one endpoint is put in order, up to 5,000 of it; if it is more, the messages are looked at.
+        is_waiting = path.endswith("/msg") and "/endpoint/" in path
+        most = most_buffers if not is_waiting else 15 * _A_PAGE if most_buffers == _A_PAGE else 3 * _LOOKED_AT // 2
+        most = 10 * _A_PAGE if "/count" in path and most == _A_PAGE else most
+        for plan in await scale.plans("GET", path, params=_given(params, prefix)):
+            offences += [f"{path}: {each}" for each in _offences(plan, most)]
+    assert not offences, "\n\n".join(offences)
+
+
+def _given(params: Mapping[str, Any], prefix: Any) -> dict[str, Any]:
+    """What stands for so many days ago is a time, or an iterator of that time."""
+    at = clock.now() - timedelta(days=20)
+    some = ids.floor_id(prefix, at)
+    means = {"back": ("iterator", f"-{some}"), "iterator": ("iterator", some)}
+    given: dict[str, Any] = dict(means.get(name, (name, value)) for name, value in params.items())
+    return {name: at.isoformat() if name in {"after", "before"} else value for name, value in given.items()}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"tag": "none"}, {"event_types": ["never.came"]}, {"text": "nowhere"}, {"text": '"seq":', "channel": "none"}],
+    ids=str,
+)
+async def test_a_search_is_bounded_whatever_is_looked_for(scale: Scale, body: Any) -> None:
+    path = f"/app/{scale.names['app_id']}/msg/search"
+    plans = await scale.plans("POST", path, json=body)
+    offences = [offence for plan in plans for offence in _offences(plan, _LOOKED_AT)]
+    assert not offences, "\n\n".join(offences)
+
+
+async def test_the_feed_is_bounded(scale: Scale) -> None:
+    path, iterator = f"/app/{scale.names['app_id']}/events", None
+    asked: tuple[dict[str, Any], ...] = ({}, {"limit": 250}, {"event_types": "never.came"}, {"channels": "none"})
+    for params in asked:
+        plans = await scale.plans("GET", path, params=params | ({"iterator": iterator} if iterator else {}))
+        offences = [offence for plan in plans for offence in _offences(plan, _LOOKED_AT // 2)]
+        assert not offences, "\n\n".join(offences)
+        iterator = (await scale.client.get(path, params=params)).json()["iterator"]
