@@ -11,9 +11,25 @@ from typing import Final
 READ: Final = "read"
 PUBLISH: Final = "publish"
 PUBLISHING: Final = "v1.message.create"
+PUBLISH_OWN: Final = "publish.own"
+"""Publishing to the application for which a token was made. A release without such tokens lets it do nothing."""
+ENDPOINTS: Final = "manage.endpoints"
+"""Everything about endpoints but what sends messages, or is code. A release without that name lets it do nothing."""
+POLL: Final = ("v1.message.poller.*", "v1.message.pollerv2.*")
+"""What the token of a poller may do, with that poller."""
+MANAGE: Final = frozenset({"v1.management.environment.*", "v1.management.authentication.*", "v1.authentication.whoami"})
+"""All that a management token may do."""
 _READING_METHODS: Final = frozenset({"GET", "HEAD"})
-# What is read from these lets its reader sign as the organization does.
-_SHOWS_SECRET: Final = re.compile(r"\.get-secret$")
+# What says in a body what is to be read.
+_READING_POSTS: Final = frozenset({"v1.message.search", "v1.message.precheck"})
+# What is read from these lets its reader sign as the organization does, or be a poller; or reading moves on; or
+# is code, in which there may be credentials.
+_NOT_ONLY_READING: Final = re.compile(r"\.(get-secret|get-poller-token|consumer-poll|transformation\.get)$")
+
+# Of the operations of endpoints those for which there are capabilities of their own.
+_BEYOND_ENDPOINTS: Final = re.compile(
+    r"v1\.endpoint\.(transformation\.|recover$|replay-missing$|bulk-replay$|send-example$)"
+)
 
 # What the Svix API calls capabilities of a portal's token.
 CAPABILITIES: Final[dict[str, tuple[str, ...]]] = {
@@ -25,9 +41,16 @@ CAPABILITIES: Final[dict[str, tuple[str, ...]]] = {
         "v1.message-attempt.resend",
         "v1.endpoint.recover",
         "v1.endpoint.replay-missing",
+        "v1.endpoint.bulk-replay",
         "v1.endpoint.send-example",
     ),
-    "ManageEndpoint": ("v1.endpoint.*",),
+    "ManageEndpoint": (
+        ENDPOINTS,
+        "v1.poller.*",
+        *POLL,
+        "v1.authentication.get-poller-token",
+        "v1.authentication.rotate-poller-token",
+    ),
 }
 # What every portal may do with its own token.
 _PORTAL: Final = ("v1.authentication.logout", "v1.authentication.whoami")
@@ -40,9 +63,12 @@ def allows(scopes: Iterable[str], operation: str, method: str) -> bool:
 
 def _covers(scope: str, operation: str, method: str) -> bool:
     if scope == READ:
-        return method in _READING_METHODS and not _SHOWS_SECRET.search(operation)
-    if scope == PUBLISH:
+        reads = method in _READING_METHODS or operation in _READING_POSTS
+        return reads and not _NOT_ONLY_READING.search(operation)
+    if scope in {PUBLISH, PUBLISH_OWN}:
         return operation == PUBLISHING
+    if scope == ENDPOINTS:
+        return operation.startswith("v1.endpoint.") and not _BEYOND_ENDPOINTS.match(operation)
     return operation == scope or (scope.endswith(".*") and operation.startswith(scope[:-1]))
 
 
@@ -50,6 +76,9 @@ def unknown(scopes: Iterable[str], operations: Collection[str]) -> list[str]:
     """Those of the scopes that name nothing that there is."""
 
     def names_something(scope: str) -> bool:
+        if scope in {PUBLISH_OWN, ENDPOINTS}:
+            # Only tokens of an application have it.
+            return False
         return scope in {READ, PUBLISH} or any(_covers(scope, operation, "POST") for operation in operations)
 
     return [scope for scope in scopes if not names_something(scope)]
@@ -74,5 +103,6 @@ def _within(scope: str, held: Iterable[str]) -> bool:
 
 
 def of_portal(capabilities: Iterable[str]) -> list[str]:
-    """The scopes of a portal's token that has these capabilities."""
-    return sorted({*_PORTAL, *(scope for capability in capabilities for scope in CAPABILITIES[capability])})
+    """The scopes of a portal's token that has these capabilities; to look is always one of them."""
+    held = ("ViewBase", *capabilities)
+    return sorted({*_PORTAL, *(scope for capability in held for scope in CAPABILITIES[capability])})

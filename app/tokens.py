@@ -9,70 +9,33 @@ import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import inf
-from typing import Final, Literal
+from typing import Final
 
 import jwt
 from cachetools import LRUCache
 
-from app import clock, ids, scopes
+from app import clock, ids
 from app.claims import ISSUER, Algorithm, Claims, Refused, checked_claims
 from app.errors import AuthenticationFailed
+from app.principal import Principal, Revocation, StoredToken
 
-__all__ = ["ISSUER", "Algorithm", "Principal", "TokenVerifier", "issue", "issue_portal"]
+__all__ = [
+    "ISSUER",
+    "Algorithm",
+    "Principal",
+    "Revocation",
+    "StoredToken",
+    "TokenVerifier",
+    "issue",
+    "issue_portal",
+]
 
 FOUR_WEEKS: Final = 28 * 86400
 _TEN_YEARS: Final = 10 * 365 * 86400
 _API_TOKEN: Final = re.compile(r"sk_[A-Za-z0-9_-]{43}")
 _EXPIRED: Final = "Invalid token: it has expired or was revoked. Make a new one."
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who calls: an organization, or (with `application_id`) one of its applications only.
-
-    An application sees of the event types that have feature flags those that share one with `feature_flags`.
-    """
-
-    organization_id: str
-    application_id: str | None
-    # When the token ends, in unix seconds: by what it says, or because it was revoked.
-    expires_at: float
-    feature_flags: frozenset[str] = frozenset()
-    # What the token may do (app/scopes.py); None: all that its bearer may.
-    scopes: frozenset[str] | None = None
-    kind: Literal["jwt", "api_token"] = "jwt"
-    # What the audit log calls the token, and the hash by which it is revoked.
-    token_id: str = ""
-    fingerprint: str = field(default="", repr=False)
-    issued_at: float = 0.0
-    session_id: str | None = None
-    may_publish: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        granted = self.scopes is None or scopes.allows(self.scopes, scopes.PUBLISHING, "POST")
-        object.__setattr__(self, "may_publish", self.application_id is None and granted)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredToken:
-    """An API token as the database knows it; `seconds_left` until it ends, None if it does not."""
-
-    id: str
-    organization_id: str
-    fingerprint: str = field(repr=False)
-    scopes: frozenset[str] | None
-    seconds_left: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Revocation:
-    """JWTs that end before they expire: those of `subject` that were issued until a time in unix seconds."""
-
-    subject: str
-    issued_until: float
-    seconds_left: float
 
 
 def issue(secret: str, algorithm: Algorithm, organization_id: str = ids.DEFAULT_ORGANIZATION_ID) -> str:
@@ -173,7 +136,7 @@ class TokenVerifier:
             stored = None if self._find is None else await self._find(fingerprint(token))
         if stored is None:
             raise AuthenticationFailed("Invalid token")
-        self._known[token] = _principal_of(stored)
+        self._known[token] = self._limited(_principal_of(stored))
         return self.verify(token)
 
     def learn(self, stored: Iterable[StoredToken], revocations: Iterable[Revocation], *, everything: bool) -> None:
@@ -195,7 +158,7 @@ class TokenVerifier:
             return
         for text, principal in list(self._known.items()):
             if principal.fingerprint in changed:
-                self._known[text] = _principal_of(changed[principal.fingerprint])
+                self._known[text] = self._limited(_principal_of(changed[principal.fingerprint]))
             elif not news.isdisjoint(_subjects(principal)):
                 self._known[text] = self._limited(principal)
 
@@ -220,11 +183,18 @@ class TokenVerifier:
 
 
 def _subjects(principal: Principal) -> tuple[str, ...]:
-    """Under which names a JWT can be revoked."""
+    """Under which names a token can be revoked; an API token only together with all others of its organization."""
+    if principal.kind == "api_token":
+        return (principal.organization_id,)
     own = f"jwt:{principal.fingerprint}"
     if principal.application_id is None:
-        return (own,)
-    return own, principal.application_id, f"{principal.application_id}/{principal.session_id}"
+        return own, principal.organization_id
+    return (
+        own,
+        principal.organization_id,
+        principal.application_id,
+        f"{principal.application_id}/{principal.session_id}",
+    )
 
 
 def _principal_of(stored: StoredToken) -> Principal:
@@ -234,12 +204,13 @@ def _principal_of(stored: StoredToken) -> Principal:
         expires_at = clock.unix() + stored.seconds_left if stored.seconds_left > 0 else 0.0
     return Principal(
         stored.organization_id,
-        None,
+        stored.application_id,
         expires_at,
         scopes=stored.scopes,
         kind="api_token",
         token_id=stored.id,
         fingerprint=stored.fingerprint,
+        poller_id=stored.poller_id,
     )
 
 

@@ -14,9 +14,18 @@ OPERATIONS = {ENDPOINT, "v1.endpoint.get-secret", "v1.endpoint.delete", "v1.mess
         ("read", ENDPOINT, "GET", True),
         ("read", ENDPOINT, "HEAD", True),
         ("read", ENDPOINT, "POST", False),
+        ("read", "v1.message.search", "POST", True),
+        ("read", "v1.message.precheck", "POST", True),
+        ("read", "v1.environment.export", "POST", False),
         ("read", "v1.endpoint.get-secret", "GET", False),
         ("read", "v1.operational-webhook.endpoint.get-secret", "GET", False),
+        ("read", "v1.message.poller.poll", "GET", True),
+        ("read", "v1.message.poller.consumer-poll", "GET", False),
+        ("read", "v1.message.pollerv2.consumer-poll", "GET", False),
+        ("read", "v1.authentication.get-poller-token", "GET", False),
         ("publish", "v1.message.create", "POST", True),
+        ("publish.own", "v1.message.create", "POST", True),
+        ("publish.own", ENDPOINT, "GET", False),
         ("publish", "v1.message.create-many", "POST", False),
         ("publish", ENDPOINT, "GET", False),
         (ENDPOINT, ENDPOINT, "GET", True),
@@ -24,6 +33,11 @@ OPERATIONS = {ENDPOINT, "v1.endpoint.get-secret", "v1.endpoint.delete", "v1.mess
         ("v1.endpoint.*", "v1.endpoint.delete", "DELETE", True),
         ("v1.endpoint.*", "v1.endpointless.get", "GET", False),
         ("v1.endpoint*", ENDPOINT, "GET", False),
+        ("manage.endpoints", "v1.endpoint.delete", "DELETE", True),
+        ("manage.endpoints", "v1.endpoint.get-secret", "GET", True),
+        ("manage.endpoints", "v1.endpoint.transformation.patch", "PATCH", False),
+        ("manage.endpoints", "v1.endpoint.recover", "POST", False),
+        ("manage.endpoints", "v1.message.create", "POST", False),
         ("v1.*", "v1.application.list", "GET", True),
         ("*", ENDPOINT, "GET", False),
         ("", ENDPOINT, "GET", False),
@@ -41,6 +55,10 @@ def test_scopes_add_up_and_none_of_them_allows_nothing() -> None:
 def test_scopes_that_name_nothing_are_found() -> None:
     wanted = ["read", "publish", "v1.endpoint.*", ENDPOINT, "v1.endpoint.gets", "v2.*", "*", ".*", ""]
     assert scopes.unknown(wanted, OPERATIONS) == ["v1.endpoint.gets", "v2.*", "*", ".*", ""]
+
+
+def test_nobody_asks_for_a_token_that_publishes_to_its_own_application_and_has_none() -> None:
+    assert scopes.unknown(["publish.own", "manage.endpoints"], OPERATIONS) == ["publish.own", "manage.endpoints"]
 
 
 @pytest.mark.parametrize(

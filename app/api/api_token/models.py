@@ -19,21 +19,23 @@ Scopes = Annotated[
 class ApiTokenIn(Dto):
     """A new token."""
 
-    name: Name
-    scopes: Scopes | None = Field(default=None, description="Everything if it is left out.")
+    name: Name = Field(description="A name for people.", examples=["Deployment"])
+    scopes: Scopes | None = Field(
+        default=None, description="Everything if it is left out.", examples=[["read", "publish"]]
+    )
 
 
 class ApiTokenUpdate(Dto):
     """A token's new name."""
 
-    name: Name
+    name: Name = Field(description="A name for people.", examples=["Deployment"])
 
 
 class ApiTokenPatch(Dto):
     """What is to be changed of a token."""
 
-    name: Name | None = None
-    scopes: Scopes | None = None
+    name: Name | None = Field(default=None, examples=["Deployment"])
+    scopes: Scopes | None = Field(default=None, examples=[["read", "publish"]])
 
 
 class ApiTokenExpireIn(Dto):
@@ -47,10 +49,10 @@ class ApiTokenExpireIn(Dto):
 class ApiTokenCensoredOut(Dto):
     """A token, of which only the last characters are known."""
 
-    id: str
-    censored_token: str
-    name: str | None
-    scopes: list[str] | None = None
+    id: str = Field(examples=["key_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    censored_token: str = Field(examples=["sk_***_a1B2"])
+    name: str | None = Field(examples=["Deployment"])
+    scopes: list[str] | None = Field(default=None, examples=[["read", "publish"]])
     created_at: Timestamp
     expires_at: Timestamp | None = None
 
@@ -58,9 +60,9 @@ class ApiTokenCensoredOut(Dto):
 class ApiTokenOut(Dto):
     """A token, shown once: only its hash is kept."""
 
-    id: str
-    token: str = Field(repr=False)
-    name: str | None
-    scopes: list[str] | None = None
+    id: str = Field(examples=["key_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    token: str = Field(repr=False, examples=["sk_5Mz7vWbq3Yt0cRkLxN8uHd2a"])
+    name: str | None = Field(examples=["Deployment"])
+    scopes: list[str] | None = Field(default=None, examples=[["read", "publish"]])
     created_at: Timestamp
     expires_at: Timestamp | None = None

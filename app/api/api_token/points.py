@@ -1,8 +1,10 @@
 """API tokens over HTTP."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.api_token.models import (
     ApiTokenCensoredOut,
@@ -17,6 +19,7 @@ from app.api.deps import OrganizationDep, ReadSessionDep, SessionDep
 from app.api.openapi import operation_names
 from app.api.paging import ListOut, PagingDep
 from app.api.strict import StrictRoute
+from app.db.organization.environments import EnvironmentsTable
 from app.errors import NotFound
 from app.tokens import Principal
 
@@ -25,26 +28,46 @@ router = APIRouter(
 )
 
 
-async def _caller(
-    caller: OrganizationDep,
-    env_id: Annotated[str, Path(description="The organization's id.", pattern=r"^org_[A-Za-z0-9]{27}$")],
-) -> Principal:
-    """The organization that the path names, which must be the caller."""
-    if env_id != caller.organization_id:
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose tokens are meant, and with which scopes the caller may make some (None: all)."""
+
+    organization_id: str
+    scopes: frozenset[str] | None
+
+
+EnvironmentId = Annotated[str, Path(description="The organization's id.", pattern=r"^org_[A-Za-z0-9]{27}$")]
+
+
+async def _find_owner(caller: Principal, session: AsyncSession, env_id: str) -> Owner:
+    """The organization that the path names, which must be the caller, unless that manages all."""
+    if env_id == caller.organization_id:
+        return Owner(env_id, caller.scopes)
+    if not caller.is_management or await EnvironmentsTable(session).get(caller.organization_id, env_id) is None:
         raise NotFound
-    return caller
+    return Owner(env_id, None)
 
 
-OwnDep = Annotated[Principal, Depends(_caller)]
+# Read where it is written: a replica may not know yet that it was made, or deleted.
+async def _owner_to_change(caller: OrganizationDep, session: SessionDep, env_id: EnvironmentId) -> Owner:
+    return await _find_owner(caller, session, env_id)
+
+
+async def _owner_to_show(caller: OrganizationDep, session: ReadSessionDep, env_id: EnvironmentId) -> Owner:
+    return await _find_owner(caller, session, env_id)
+
+
+ChangedOwnerDep = Annotated[Owner, Depends(_owner_to_change, scope="function")]
+ShownOwnerDep = Annotated[Owner, Depends(_owner_to_show, scope="function")]
 TokenId = Annotated[str, Path(alias="key_id", description="The token's id.", pattern=r"^key_[A-Za-z0-9]{27}$")]
 
 
-def _writing(request: Request, caller: OwnDep, session: SessionDep) -> ApiTokenService:
-    return ApiTokenService(session, caller.organization_id, operation_names(request.app), caller.scopes)
+def _writing(request: Request, owner: ChangedOwnerDep, session: SessionDep) -> ApiTokenService:
+    return ApiTokenService(session, owner.organization_id, operation_names(request.app), owner.scopes)
 
 
-def _reading(request: Request, caller: OwnDep, session: ReadSessionDep) -> ApiTokenService:
-    return ApiTokenService(session, caller.organization_id, operation_names(request.app), caller.scopes)
+def _reading(request: Request, owner: ShownOwnerDep, session: ReadSessionDep) -> ApiTokenService:
+    return ApiTokenService(session, owner.organization_id, operation_names(request.app), owner.scopes)
 
 
 TokensDep = Annotated[ApiTokenService, Depends(_writing, scope="function")]

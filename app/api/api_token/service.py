@@ -52,7 +52,7 @@ class ApiTokenService:
     async def create(self, body: ApiTokenIn) -> ApiTokenOut:
         """A new token. ValidationFailed for scopes that mean nothing, InsufficientAccess for more than the caller's."""
         self._check(body.scopes)
-        await OrganizationsTable(self._session).ensure(self._organization_id)
+        await OrganizationsTable(self._session).ensure_live(self._organization_id)
         text = new_api_token()
         now = clock.now()
         row = ApiTokenRow(
@@ -74,6 +74,9 @@ class ApiTokenService:
         if body.name is not None:
             row.name = body.name
         if isinstance(body, ApiTokenPatch) and "scopes" in body.model_fields_set:
+            if row.application_id is not None:
+                text = "The scopes of a token that was made for one application are fixed. Make another one."
+                raise ValidationFailed(Violation(("body", "scopes"), text))
             # Neither may somebody with little take away from one that has more.
             self._check(row.scopes)
             self._check(body.scopes)

@@ -39,7 +39,9 @@ class AppPortalAccessIn(Dto):
     )
     read_only: Flag | None = Field(default=None, description="The same as the capability `ViewBase` alone.")
     expiry: Annotated[int, Field(strict=True, ge=3600, le=28 * 86400), whole] | None = Field(
-        default=None, description="For how many seconds the token is good; 28 days if it is left out."
+        default=None,
+        description="For how many seconds the token is good; 28 days if it is left out.",
+        examples=[604_800],
     )
     session_id: SessionId | None = Field(
         default=None, description="A name for this session, by which it can be expired apart from others."
@@ -47,21 +49,40 @@ class AppPortalAccessIn(Dto):
 
 
 class AppPortalAccessOut(Dto):
-    """A link that logs its bearer in, and the token that is in it."""
+    """A link that logs in whoever follows it first, within ten minutes; and the token that is got by that."""
 
-    url: str = Field(repr=False)
-    token: str = Field(repr=False)
+    url: str = Field(repr=False, examples=["https://portal.example.com/login#key=eyJhcHBJZCI6ImFwcF8xIn0="])
+    token: str = Field(repr=False, examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhcHBfMSJ9.c2lnbmF0dXJl"])
 
 
 class ApplicationTokenExpireIn(Dto):
     """Which tokens of an application end when."""
 
     expiry: Annotated[int, Field(strict=True, ge=0, le=_LONGEST_GRACE), whole] | None = Field(
-        default=None, description="In how many seconds they end; now if it is left out."
+        default=None, description="In how many seconds they end; now if it is left out.", examples=[3600]
     )
     session_ids: Annotated[list[SessionId], Field(max_length=1000)] = Field(
-        default_factory=list, description="Only the tokens of these sessions; all if there are none."
+        default_factory=list,
+        description="Only the tokens of these sessions; all if there are none.",
+        examples=[["session_8"]],
     )
+
+
+class OneTimeTokenIn(Dto):
+    """What stands in a link to the portal."""
+
+    one_time_token: Annotated[str, Field(min_length=1, max_length=256)] = Field(
+        description="The `oneTimeToken` in the link's fragment, which is base64 of a JSON object.",
+        examples=["ott_8f3kVvT0nq1wq0m2bXo4yXnqkC9S4mT7pUu5Yb2Jx1E"],
+        repr=False,
+    )
+
+
+class OneTimeTokenOut(Dto):
+    """The portal's token, and what it may do."""
+
+    token: str = Field(repr=False, examples=["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhcHBfMSJ9.c2lnbmF0dXJl"])
+    capabilities: list[str] = Field(examples=[["ViewBase", "ViewEndpointSecret"]])
 
 
 class WhoamiOut(Dto):

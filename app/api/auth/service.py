@@ -1,24 +1,37 @@
 """The rules of portal access."""
 
 import base64
+import hashlib
+import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import clock, scopes, tokens
+from app import clock, ids, scopes, tokens
 from app.api.application.models import ApplicationIn
-from app.api.application.service import ApplicationService
-from app.api.auth.models import ApplicationTokenExpireIn, AppPortalAccessIn, AppPortalAccessOut, AppPortalCapability
-from app.db.api_token.table import RevocationsTable
+from app.api.application.service import ApplicationService, require_uid
+from app.api.auth.models import (
+    ApplicationTokenExpireIn,
+    AppPortalAccessIn,
+    AppPortalAccessOut,
+    AppPortalCapability,
+    OneTimeTokenIn,
+    OneTimeTokenOut,
+)
+from app.db.api_token.table import ApiTokensTable, RevocationsTable
 from app.db.application.table import ApplicationsTable
 from app.db.audit.trail import note
-from app.errors import InsufficientAccess, NotFound, ValidationFailed, Violation, existing
+from app.db.one_time_token.table import OneTimeToken, OneTimeTokensTable
+from app.db.organization.settings import rules_of
+from app.errors import AuthenticationFailed, InsufficientAccess, NotFound, existing
+from app.sealing import Sealer
 from app.settings import Settings
 from app.tokens import FOUR_WEEKS, Principal
 
-_UID_LOC = ("body", "application", "uid")
+_REGION: Final = "self_hosted"
 # No token of a session, which only this server names, lives longer; with a day for clocks.
 _LONGEST_SESSION: Final = timedelta(seconds=FOUR_WEEKS + 86400)
 # Other tokens may come from a Svix server, or from whoever has the secret.
@@ -28,12 +41,14 @@ _LONGEST_TOKEN: Final = timedelta(days=36_525)
 class AuthService:
     """Lets an organization give its customers access to their own application."""
 
-    def __init__(self, session: AsyncSession, settings: Settings) -> None:
+    def __init__(self, session: AsyncSession, settings: Settings, sealer: Sealer) -> None:
         self._session = session
         self._rows = ApplicationsTable(session)
         self._revocations = RevocationsTable(session)
         self._applications = ApplicationService(session)
         self._settings = settings
+        self._sealer = sealer
+        self._one_time = OneTimeTokensTable(session)
 
     async def portal_access(
         self, organization_id: str, reference: str, body: AppPortalAccessIn, own_url: str
@@ -44,7 +59,8 @@ class AuthService:
         """
         application_id = await self._application_id(organization_id, reference, body.application)
         settings, seconds = self._settings, body.expiry or FOUR_WEEKS
-        capabilities = [AppPortalCapability.VIEW_BASE] if body.read_only else body.capabilities
+        read_only = body.read_only or (await rules_of(self._session, organization_id)).read_only_portals
+        capabilities = [AppPortalCapability.VIEW_BASE] if read_only else body.capabilities
         allowed = None if capabilities is None else scopes.of_portal(capabilities)
         assert settings.jwt_secret is not None  # create_app() refuses to start without
         token = tokens.issue_portal(
@@ -59,26 +75,48 @@ class AuthService:
         )
         given = {"seconds": seconds, "session_id": body.session_id, "scopes": allowed}
         note(self._session, "application", application_id, {"portal_access": {"after": given}})
-        key = base64.b64encode(orjson.dumps({"appId": application_id, "token": token, "region": "self_hosted"}))
+        one_time = await self._for_once(organization_id, application_id, token, capabilities)
+        key = base64.b64encode(orjson.dumps({"appId": application_id, "oneTimeToken": one_time, "region": _REGION}))
         # The fragment never leaves the browser, so that the token is in nobody's access log.
         base = (settings.app_portal_url or own_url).rstrip("/")
         return AppPortalAccessOut(url=f"{base}/login#key={key.decode()}", token=token)
+
+    async def exchange(self, body: OneTimeTokenIn) -> tuple[Principal, OneTimeTokenOut]:
+        """The portal's token for what stood in its link, and whom that stands for.
+
+        AuthenticationFailed if it was exchanged before, has expired, or is none.
+        """
+        found = await self._one_time.take_of_any_organization(_hash(body.one_time_token))
+        if found is None:
+            raise AuthenticationFailed("This link was used before, or it has expired. Ask for a new one.")
+        note(self._session, "application", found.application_id, {"one_time_token": {"after": "exchanged"}})
+        token = self._sealer.open(found.sealed, found.id).decode()
+        bearer = Principal(found.organization_id, found.application_id, clock.unix(), token_id=found.id)
+        return bearer, OneTimeTokenOut(token=token, capabilities=list(found.capabilities))
+
+    async def _for_once(
+        self,
+        organization_id: str,
+        application_id: str,
+        token: str,
+        capabilities: Sequence[AppPortalCapability] | None,
+    ) -> str:
+        """A one-time token that is exchanged for another one."""
+        text, row_id = f"ott_{secrets.token_urlsafe(32)}", ids.new_id("key")
+        sealed = self._sealer.seal(token.encode(), row_id)
+        named = [capability.value for capability in capabilities or AppPortalCapability]
+        await self._one_time.insert(OneTimeToken(row_id, organization_id, application_id, sealed, named), _hash(text))
+        return text
 
     async def log_out(self, caller: Principal) -> None:
         """End the caller's own token, which must be a portal's. InsufficientAccess for others."""
         if caller.application_id is None:
             raise InsufficientAccess("Only an application's token can be logged out: expire API tokens by their id.")
-        await self.revoke(caller)
+        await revoke(self._session, caller)
         note(self._session, "portal_token", caller.token_id, {"revoked": {"after": True}})
 
-    async def revoke(self, bearer: Principal) -> None:
-        """Refuse a JWT from now on."""
-        seconds = min(bearer.expires_at - clock.unix(), _LONGEST_TOKEN.total_seconds())
-        forget_at = clock.now() + timedelta(seconds=seconds)
-        await self._revocations.revoke(bearer.organization_id, f"jwt:{bearer.fingerprint}", None, 0, forget_at)
-
     async def expire_all(self, organization_id: str, reference: str, body: ApplicationTokenExpireIn) -> None:
-        """End all tokens that were issued for an application so far, or those of some of its sessions."""
+        """End all tokens that were issued for an application so far, whoever has them, or those of some sessions."""
         application_id = existing(await self._rows.find(organization_id, reference)).id
         now, seconds = clock.now(), body.expiry or 0
         if body.session_ids:
@@ -86,6 +124,8 @@ class AuthService:
             forget_at = now + _LONGEST_SESSION
         else:
             subjects, forget_at = [application_id], now + _LONGEST_TOKEN
+            # Who had a portal may have made some.
+            await ApiTokensTable(self._session).expire_of_application(organization_id, application_id, seconds)
         for subject in subjects:
             await self._revocations.revoke(organization_id, subject, now, seconds, forget_at)
         told = {"seconds": seconds, "session_ids": body.session_ids or None}
@@ -97,10 +137,19 @@ class AuthService:
             return row.id
         if new is None:
             raise NotFound
-        if new.uid is None:
-            raise ValidationFailed(Violation(_UID_LOC, "Application uid must be set", "application_uid_missing"))
-        if new.uid != reference:
-            text = "Application uid must be the same as the one in the path"
-            raise ValidationFailed(Violation(_UID_LOC, text, "application_uid_mismatch"))
+        require_uid(new, reference)
         application, _ = await self._applications.create(organization_id, new, get_if_exists=True)
         return application.id
+
+
+async def revoke(session: AsyncSession, bearer: Principal) -> None:
+    """Refuse a JWT from now on."""
+    seconds = min(bearer.expires_at - clock.unix(), _LONGEST_TOKEN.total_seconds())
+    forget_at = clock.now() + timedelta(seconds=seconds)
+    subject = f"jwt:{bearer.fingerprint}"
+    await RevocationsTable(session).revoke(bearer.organization_id, subject, None, 0, forget_at)
+
+
+def _hash(one_time_token: str) -> bytes:
+    """Of 256 random bits: what cannot be guessed needs no slow one."""
+    return hashlib.sha256(one_time_token.encode("utf-8", "surrogatepass")).digest()

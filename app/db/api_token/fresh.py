@@ -14,12 +14,15 @@ from app.tokens import Revocation, StoredToken
 OVERLAP: Final = timedelta(seconds=30)
 
 _LEFT: Final = "extract(epoch FROM {column} - clock_timestamp())::float8"
+# Tokens of an organization that was deleted have ended, whoever made them.
 _TOKEN: Final = f"""
-SELECT id, organization_id, encode(hash, 'hex') AS fingerprint, scopes, {_LEFT.format(column="expires_at")} AS left
-FROM api_tokens WHERE
+SELECT t.id, t.organization_id, encode(t.hash, 'hex') AS fingerprint, t.scopes,
+       CASE WHEN o.deleted_at IS NULL THEN {_LEFT.format(column="t.expires_at")} ELSE 0 END AS left,
+       t.application_id, t.poller_id
+FROM api_tokens t JOIN organizations o ON o.id = t.organization_id WHERE
 """
-_FIND: Final = f"{_TOKEN} hash = $1"
-_CHANGED_TOKENS: Final = f"{_TOKEN} changed_at > $1"
+_FIND: Final = f"{_TOKEN} t.hash = $1"
+_CHANGED_TOKENS: Final = f"{_TOKEN} t.changed_at > $1"
 _REVOCATIONS: Final = f"""
 SELECT subject, CASE WHEN isfinite(issued_until) THEN extract(epoch FROM issued_until)::float8 END AS issued_until,
        {_LEFT.format(column="ends_at")} AS left
@@ -65,7 +68,15 @@ async def forget_revocations(pool: asyncpg.Pool) -> None:
 
 def _token(row: asyncpg.Record) -> StoredToken:
     scopes = None if row["scopes"] is None else frozenset(row["scopes"])
-    return StoredToken(row["id"], row["organization_id"], row["fingerprint"], scopes, row["left"])
+    return StoredToken(
+        row["id"],
+        row["organization_id"],
+        row["fingerprint"],
+        scopes,
+        row["left"],
+        row["application_id"],
+        row["poller_id"],
+    )
 
 
 def _revocation(row: asyncpg.Record) -> Revocation:

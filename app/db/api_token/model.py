@@ -18,5 +18,10 @@ class ApiTokenRow(SQLModel, table=True):
     scopes: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Set if it reaches no further than one application, or one of its pollers.
+    application_id: str | None = None
+    poller_id: str | None = None
+    # Its text, of those that can be read again: of pollers.
+    sealed: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
     # By the database's clock once it was changed: nobody knows a token before it is there.
     changed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

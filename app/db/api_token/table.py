@@ -17,6 +17,26 @@ WHERE organization_id = :organization_id AND id = :id
 RETURNING expires_at
 """)
 
+_EXPIRE_OF_POLLER: Final = text("""
+UPDATE api_tokens
+SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => :seconds)), changed_at = clock_timestamp()
+WHERE organization_id = :organization_id AND poller_id = :poller_id
+  AND (expires_at IS NULL OR expires_at > clock_timestamp())
+RETURNING id
+""")
+
+_EXPIRE_OF_APPLICATION: Final = text("""
+UPDATE api_tokens
+SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => :seconds)), changed_at = clock_timestamp()
+WHERE organization_id = :organization_id AND application_id = :application_id
+  AND (expires_at IS NULL OR expires_at > clock_timestamp())
+""")
+
+_EXPIRE_ALL: Final = text("""
+UPDATE api_tokens SET expires_at = least(expires_at, clock_timestamp()), changed_at = clock_timestamp()
+WHERE organization_id = :organization_id AND (expires_at IS NULL OR expires_at > clock_timestamp())
+""")
+
 # A revocation that ends no token earlier than another one does is forgotten by it.
 _REVOKE: Final = text("""
 WITH new AS (
@@ -50,6 +70,30 @@ class ApiTokensTable(BaseTable[ApiTokenRow]):
         values = {"organization_id": organization_id, "id": token_id, "seconds": seconds}
         ends_at: datetime | None = (await self.session.execute(_EXPIRE, values)).scalar_one_or_none()
         return ends_at
+
+    async def expire_of_application(self, organization_id: str, application_id: str, seconds: int) -> None:
+        """End all tokens that were made for an application, or for its pollers, unless they end before."""
+        values = {"organization_id": organization_id, "application_id": application_id, "seconds": seconds}
+        await self.session.execute(_EXPIRE_OF_APPLICATION, values)
+
+    async def expire_all(self, organization_id: str) -> None:
+        """End all tokens of the organization now."""
+        await self.session.execute(_EXPIRE_ALL, {"organization_id": organization_id})
+
+    async def current_of_poller(self, organization_id: str, poller_id: str) -> ApiTokenRow | None:
+        """The newest of the poller's tokens that have not ended; None if all have."""
+        ends_at = self._column("expires_at")
+        statement = self._live(organization_id).where(
+            self._column("poller_id") == poller_id, ends_at.is_(None) | (ends_at > func.clock_timestamp())
+        )
+        # Ids of the same four milliseconds are in no order.
+        newest = statement.order_by(self._column("created_at").desc()).limit(1)
+        return (await self.session.execute(newest)).scalar_one_or_none()
+
+    async def expire_of_poller(self, organization_id: str, poller_id: str, seconds: int) -> list[str]:
+        """End all tokens of a poller in so many seconds, unless they end before; which those are."""
+        values = {"organization_id": organization_id, "poller_id": poller_id, "seconds": seconds}
+        return list((await self.session.execute(_EXPIRE_OF_POLLER, values)).scalars())
 
 
 class RevocationsTable:
