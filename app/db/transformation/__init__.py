@@ -1,0 +1,1 @@
+"""Transformation: the code that changes what is sent to an endpoint, sealed, with its variables."""
