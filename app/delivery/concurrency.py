@@ -173,5 +173,6 @@ def _is_trouble(outcome: Refused | Unreachable | Blocked) -> bool:
             return status in _STRAINED
         case Unreachable(reason=reason):
             return reason in _BROKEN
-        case Blocked():
-            return False
+        case Blocked(reason=reason):
+            # Code that fails may have taken long to do so, of our time.
+            return reason == "transformation"

@@ -7,7 +7,15 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from app import __version__
 from app.delivery.retry import parse_retry_after
+
+STANDARD_HEADERS: Final = {
+    "user-agent": f"Postrider/{__version__}",
+    "accept": "*/*",
+    "content-type": "application/json",
+}
+"""Sent with each delivery, unless its endpoint or its message has them too."""
 
 # RFC 9110 §5.6.2 and §5.5, with obs-text: what may be in a line without being the end of it.
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

@@ -50,7 +50,8 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The guard refused the address; nothing was sent."""
+    """Nothing was sent, and for that nobody was asked: the URL may not be called, the guard refused its address, or the
+    endpoint's transformation failed."""
 
     reason: str
     detail: str

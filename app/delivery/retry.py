@@ -46,7 +46,7 @@ class GiveUp:
 Decision = Done | RetryIn | GiveUp
 
 
-def next_delay(tries_made: int, schedule: Sequence[int], outcome: Outcome, rng: random.Random) -> float | None:
+def next_delay(tries_made: int, schedule: Sequence[float], outcome: Outcome, rng: random.Random) -> float | None:
     """Seconds until the next attempt; None if the schedule is used up.
 
     `tries_made` counts the attempt that just ended, so that the first failure waits `schedule[0]`, give or take 20 %.
@@ -64,7 +64,7 @@ def next_delay(tries_made: int, schedule: Sequence[int], outcome: Outcome, rng: 
             return delay
 
 
-def decide(outcome: Outcome, *, tries_made: int, schedule: Sequence[int], rng: random.Random) -> Decision:
+def decide(outcome: Outcome, *, tries_made: int, schedule: Sequence[float], rng: random.Random) -> Decision:
     """What happens next to a delivery, and to its endpoint, after an attempt with that outcome.
 
     410 Gone ends the endpoint (Standard Webhooks). A blocked address is retried like any failure, because an operator

@@ -7,7 +7,7 @@ user names, backslashes and short forms of addresses, which is how a URL points 
 import ipaddress
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -52,6 +52,7 @@ class Target:
     """The value of the Host header."""
     tls: TlsSettings | None = None
     """What its TLS differs in, if in anything."""
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
     origin: str = field(init=False)
     """Scheme, host, port and TLS settings: what connections are shared by."""
     head: bytes = field(init=False)
@@ -63,7 +64,8 @@ class Target:
         identity = "" if self.tls is None else f"#{self.tls.name}"
         object.__setattr__(self, "origin", f"{self.scheme}://{host}:{self.port}{identity}")
         # Bodies are kept as they come and never inflated, so none is asked for in a compressed form.
-        head = b"POST %b HTTP/1.1\r\nhost: %b\r\naccept-encoding: identity\r\n" % (self.path_and_query, self.authority)
+        line = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (self.method.encode(), self.path_and_query, self.authority)
+        head = line + b"accept-encoding: identity\r\n"
         object.__setattr__(self, "head", head)
 
 
@@ -88,6 +90,17 @@ def parse_url(text: str) -> Target:
     authority = shown if port == _DEFAULT_PORTS[scheme] else f"{shown}:{port}"
     path = shape[3] if shape[3].startswith("/") else "/" + shape[3]
     return Target(scheme, host, port, quote(path, safe=_KEPT).encode("ascii"), authority.encode("ascii"))
+
+
+def target_of(url: str, tls: TlsSettings | None, *, https_only: bool) -> Target | str:
+    """Where a URL leads; a text, the reason, if it is none that messages are sent to."""
+    try:
+        target = parse_url(url)
+    except ValueError as error:
+        return str(error)
+    if https_only and target.scheme != "https":
+        return "Messages are sent to https URLs only (endpoint_https_only, or the environment's enforceHttps): use one."
+    return target if tls is None else replace(target, tls=tls)
 
 
 def _split_authority(authority: str, default_port: int) -> tuple[str, int]:

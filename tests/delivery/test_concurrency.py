@@ -176,6 +176,7 @@ def test_different_events_that_take_different_times_are_no_sign_of_a_queue() -> 
         (refused(500), False),
         (refused(301), False),
         (Blocked("address", "", 0), False),
+        (Blocked("transformation", "", 0), True),
         (ok(), False),
     ],
 )

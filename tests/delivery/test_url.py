@@ -1,5 +1,7 @@
 """A URL is read in one way or refused: what is accepted is sent exactly there, byte for byte."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -149,3 +151,9 @@ def test_no_text_raises_anything_else_or_gets_into_the_request_line(text: str) -
         assert 0 < target.port < 65536
         assert target.path_and_query.startswith(b"/")
         assert all(0x20 < byte < 0x7F for byte in target.path_and_query + target.authority)
+
+
+def test_a_target_may_be_asked_with_another_method() -> None:
+    target = replace(parse_url("https://example.com/a"), method="PATCH")
+    assert target.head.startswith(b"PATCH /a HTTP/1.1\r\nhost: example.com\r\n")
+    assert target.origin == parse_url("https://example.com/a").origin

@@ -4,11 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.api.application.models import ApplicationIn, ApplicationOut, ApplicationPatch
+from app.api.application.models import AlertEmailPatch, ApplicationIn, ApplicationOut, ApplicationPatch
 from app.api.application.service import ApplicationService, application_out
 from app.api.deps import ApplicationDep, ApplicationRef, OrganizationDep, ReadSessionDep, SessionDep
 from app.api.paging import ListOut, PagingDep
 from app.api.strict import StrictRoute
+from app.db.application.model import LeftOut
 
 router = APIRouter(prefix="/app", tags=["Application"], route_class=StrictRoute)
 
@@ -25,12 +26,42 @@ ApplicationsDep = Annotated[ApplicationService, Depends(_writing, scope="functio
 ReadApplicationsDep = Annotated[ApplicationService, Depends(_reading, scope="function")]
 
 
+def _left_out(
+    no_endpoints: Annotated[
+        bool,
+        Query(
+            alias="exclude_apps_with_no_endpoints", description="Leave out those without endpoints.", examples=[True]
+        ),
+    ] = False,
+    disabled: Annotated[
+        bool,
+        Query(
+            alias="exclude_apps_with_disabled_endpoints",
+            description="Leave out those whose endpoints are all disabled.",
+            examples=[True],
+        ),
+    ] = False,
+    play: Annotated[
+        bool,
+        Query(
+            alias="exclude_apps_with_svix_play_endpoints",
+            description="Leave out those whose endpoints are all at play.svix.com.",
+            examples=[True],
+        ),
+    ] = False,
+) -> LeftOut:
+    return LeftOut(no_endpoints, disabled, play)
+
+
 @router.get("", operation_id="v1.application.list", response_model_exclude_none=True)
 async def list_applications(
-    caller: OrganizationDep, applications: ReadApplicationsDep, paging: PagingDep
+    caller: OrganizationDep,
+    applications: ReadApplicationsDep,
+    paging: PagingDep,
+    left_out: Annotated[LeftOut, Depends(_left_out)],
 ) -> ListOut[ApplicationOut]:
     """List the organization's applications."""
-    return await applications.page(caller.organization_id, paging)
+    return await applications.page(caller.organization_id, paging, left_out)
 
 
 @router.post(
@@ -86,6 +117,14 @@ async def patch_application(
 ) -> ApplicationOut:
     """Change those fields of an application that the body holds."""
     return await applications.patch(caller.organization_id, reference, body)
+
+
+@router.patch("/{app_id}/alert-email", status_code=204, operation_id="v1.application.patch-alert-email")
+async def patch_alert_email(
+    caller: OrganizationDep, reference: ApplicationRef, body: AlertEmailPatch, applications: ApplicationsDep
+) -> None:
+    """Set the addresses to which alerts about an application are to go."""
+    await applications.set_alert_email(caller.organization_id, reference, body)
 
 
 @router.delete("/{app_id}", status_code=204, operation_id="v1.application.delete")

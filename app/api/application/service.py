@@ -6,15 +6,16 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock, ids
-from app.api.application.models import ApplicationIn, ApplicationOut, ApplicationPatch
+from app.api.application.models import AlertEmailPatch, ApplicationIn, ApplicationOut, ApplicationPatch
 from app.api.paging import ListOut, Paging, list_out
-from app.db.application.model import ApplicationRow
+from app.db.application.model import ApplicationRow, LeftOut
 from app.db.application.table import ApplicationsTable
 from app.db.endpoint.table import EndpointsTable
 from app.db.organization.table import OrganizationsTable
 from app.db.pending_delivery.table import PendingDeliveriesTable
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, ValidationFailed, Violation
 
+_UID_LOC: Final = ("body", "application", "uid")
 _COLUMNS: Final = {"throttle_rate": "rate_limit", "metadata": "metadata_"}
 
 
@@ -27,19 +28,21 @@ class ApplicationService:
         self._organizations = OrganizationsTable(session)
         self._pending = PendingDeliveriesTable(session)
 
-    async def page(self, organization_id: str, paging: Paging) -> ListOut[ApplicationOut]:
+    async def page(self, organization_id: str, paging: Paging, left_out: LeftOut) -> ListOut[ApplicationOut]:
         """The organization's applications, oldest first unless asked otherwise."""
-        page = await self._applications.page(organization_id, paging.window(ascending=True, ids_of="app"))
+        window = paging.window(ascending=True, ids_of="app")
+        page = await self._applications.page(organization_id, window, *self._applications.but_for(left_out))
         return list_out(page.rows, page.done, key=lambda row: row.id, item=application_out)
 
     async def create(
-        self, organization_id: str, body: ApplicationIn, *, get_if_exists: bool
+        self, organization_id: str, body: ApplicationIn, *, get_if_exists: bool, application_id: str | None = None
     ) -> tuple[ApplicationOut, bool]:
         """A new application; with `get_if_exists` the one that has its uid already. Says whether it was created.
 
-        Conflict if the uid is taken.
+        It has a new id unless one is given. Conflict if the uid is taken.
         """
         row = await self._new_row(organization_id)
+        row.id = application_id or row.id
         _change(row, body, ApplicationIn.model_fields)
         try:
             await self._applications.save(row)
@@ -70,6 +73,13 @@ class ApplicationService:
         await self._applications.save(row)
         return application_out(row)
 
+    async def set_alert_email(self, organization_id: str, reference: str, body: AlertEmailPatch) -> None:
+        """Keep to whom alerts about an application are to go, if the body says."""
+        row = await self._find_to_change(organization_id, reference)
+        if "email" in body.model_fields_set:
+            row.alert_email = body.email
+            row.updated_at = clock.now()
+
     async def delete(self, organization_id: str, reference: str) -> None:
         """Delete an application with its endpoints, and cancel what is still to be delivered to them."""
         row = await self._find_to_change(organization_id, reference)
@@ -79,7 +89,7 @@ class ApplicationService:
         await self._endpoints.soft_delete_all(row.id, now)
 
     async def _new_row(self, organization_id: str) -> ApplicationRow:
-        await self._organizations.ensure(organization_id)
+        await self._organizations.ensure_live(organization_id)
         now = clock.now()
         return ApplicationRow(
             id=ids.new_id("app"), organization_id=organization_id, name="", created_at=now, updated_at=now
@@ -100,6 +110,15 @@ class ApplicationService:
             row.uid = reference
         await self._applications.save(row)
         return application_out(row)
+
+
+def require_uid(body: ApplicationIn, reference: str) -> None:
+    """ValidationFailed unless an application that a body brings along has the uid by which the path names it."""
+    if body.uid is None:
+        raise ValidationFailed(Violation(_UID_LOC, "Application uid must be set", "application_uid_missing"))
+    if body.uid != reference:
+        text = "Application uid must be the same as the one in the path"
+        raise ValidationFailed(Violation(_UID_LOC, text, "application_uid_mismatch"))
 
 
 def application_out(row: ApplicationRow) -> ApplicationOut:

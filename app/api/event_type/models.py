@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from app.api.fields import Dto, EventTypeName, Flag, Text, Timestamp, at_most
+from app.api.fields import Dto, EventTypeName, Flag, Text, Timestamp, at_most, whole
 
 _MOST_VERSIONS: Final = 100
 # NUL as JSON writes it, unless its backslash is itself escaped.
@@ -32,7 +32,7 @@ FeatureFlag = EventTypeName
 FeatureFlags = Annotated[list[FeatureFlag], Field(min_length=1, max_length=100), AfterValidator(_distinct)]
 GroupName = EventTypeName
 
-_EXAMPLE: Final = {
+SCHEMAS_EXAMPLE: Final = {
     "1": {
         "title": "Invoice Paid Event",
         "type": "object",
@@ -64,7 +64,7 @@ class EventTypeUpdate(_Flagged):
     archived: Flag = Field(default=False, description="Nothing new subscribes to it.")
     deprecated: Flag = False
     schemas: Schemas | None = Field(
-        default=None, description="The JSON Schema of its payload, by version.", examples=[_EXAMPLE]
+        default=None, description="The JSON Schema of its payload, by version.", examples=[SCHEMAS_EXAMPLE]
     )
     group_name: GroupName | None = Field(default=None, examples=["invoice"])
 
@@ -81,7 +81,7 @@ class EventTypePatch(_Flagged):
     description: Text = ""
     archived: Flag = False
     deprecated: Flag = False
-    schemas: Schemas | None = None
+    schemas: Schemas | None = Field(default=None, examples=[SCHEMAS_EXAMPLE])
     group_name: GroupName | None = None
 
 
@@ -98,3 +98,34 @@ class EventTypeOut(Dto):
     group_name: str | None = None
     created_at: Timestamp
     updated_at: Timestamp
+
+
+_LONGEST_RETRY: Final = 30 * 86_400
+_MOST_RETRIES: Final = 100
+_NANOS: Final = 10**9
+
+
+class Duration(Dto):
+    """A span of time: both parts together."""
+
+    secs: Annotated[int, Field(strict=True, ge=0, le=_LONGEST_RETRY), whole] = Field(examples=[300])
+    nanos: Annotated[int, Field(strict=True, ge=0, lt=_NANOS), whole] = Field(examples=[0])
+
+    @classmethod
+    def of(cls, seconds: float) -> "Duration":
+        secs, nanos = divmod(round(seconds * _NANOS), _NANOS)
+        return cls(secs=secs, nanos=nanos)
+
+    @property
+    def seconds(self) -> float:
+        return self.secs + self.nanos / _NANOS
+
+
+class RetryScheduleInOut(Dto):
+    """When messages of an event type are tried again."""
+
+    retry_schedule: Annotated[list[Duration], Field(max_length=_MOST_RETRIES)] | None = Field(
+        default=None,
+        description="The wait before each retry; an empty list is none at all, null the schedule of the installation.",
+        examples=[[{"secs": 5, "nanos": 0}, {"secs": 300, "nanos": 0}]],
+    )

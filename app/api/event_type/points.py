@@ -5,7 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from app.api.deps import OrganizationDep, PrincipalDep, ReadSessionDep, SessionDep
-from app.api.event_type.models import EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate
+from app.api.event_type.models import (
+    EventTypeIn,
+    EventTypeOut,
+    EventTypePatch,
+    EventTypeUpdate,
+    RetryScheduleInOut,
+)
 from app.api.event_type.service import EventTypeService
 from app.api.fields import EventTypeName
 from app.api.paging import ListOut, PagingDep
@@ -83,3 +89,25 @@ async def delete_event_type(
 ) -> None:
     """Archive an event type: endpoints stay subscribed to it, and nothing new can subscribe."""
     await event_types.delete(caller.organization_id, name, expunge=expunge)
+
+
+@router.get(
+    "/{event_type_name}/retry-schedule",
+    operation_id="v1.event-type.get-retry-schedule",
+    response_model_exclude_none=True,
+)
+async def get_retry_schedule(caller: OrganizationDep, name: Name, event_types: EventTypesDep) -> RetryScheduleInOut:
+    """Get when messages of an event type are tried again; nothing if as the installation's settings say."""
+    return await event_types.retry_schedule(caller.organization_id, name)
+
+
+@router.put(
+    "/{event_type_name}/retry-schedule",
+    operation_id="v1.event-type.set-retry-schedule",
+    response_model_exclude_none=True,
+)
+async def set_retry_schedule(
+    caller: OrganizationDep, name: Name, body: RetryScheduleInOut, event_types: EventTypesDep
+) -> RetryScheduleInOut:
+    """Set when messages of an event type are tried again; null restores the installation's schedule."""
+    return await event_types.set_retry_schedule(caller.organization_id, name, body)

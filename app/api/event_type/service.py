@@ -1,19 +1,30 @@
 """The rules of event types."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock, ids
-from app.api.event_type.models import EventTypeIn, EventTypeOut, EventTypePatch, EventTypeUpdate
+from app.api.event_type.models import (
+    Duration,
+    EventTypeIn,
+    EventTypeOut,
+    EventTypePatch,
+    EventTypeUpdate,
+    RetryScheduleInOut,
+)
 from app.api.paging import ListOut, Paging, list_out
 from app.db.base import Window
 from app.db.event_type.model import EventTypeRow
 from app.db.event_type.table import EventTypesTable
 from app.db.organization.table import OrganizationsTable
-from app.errors import Conflict, NotFound
+from app.errors import BadRequest, Conflict, NotFound, existing
 from app.tokens import Principal
 
+# In one answer.
+_MOST_AT_ONCE: Final = 5000
+_MOST_BYTES_AT_ONCE: Final = 4 * 2**20
 _FIELDS: Final = ("description", "archived", "deprecated", "schemas", "feature_flags", "group_name")
 # Set before a name in iterators. Names do not hold it, but may begin with the `-` of an iterator that walks back.
 _MARK: Final = "~"
@@ -38,6 +49,24 @@ class EventTypeService:
             feature_flags=caller.feature_flags if portal else None,
         )
         return list_out(page.rows, page.done, key=_iterator, item=lambda row: _out(row, with_content=with_content))
+
+    async def everything(self, organization_id: str) -> list[EventTypeOut]:
+        """All event types by name, archived ones too, with their schemas. BadRequest if they are too many."""
+        if await self._event_types.count_bytes(organization_id, _MOST_BYTES_AT_ONCE) > _MOST_BYTES_AT_ONCE:
+            raise BadRequest(
+                f"The event types are more than {_MOST_BYTES_AT_ONCE >> 20} MiB: list them page by page instead, with"
+                " GET /api/v1/event-type?with_content=true&include_archived=true."
+            )
+        rows = await self._event_types.some(organization_id, _MOST_AT_ONCE + 1)
+        if len(rows) > _MOST_AT_ONCE:
+            raise BadRequest(f"There are more than {_MOST_AT_ONCE} event types: list them page by page instead.")
+        return [_out(row) for row in rows]
+
+    async def put_many(self, organization_id: str, bodies: Sequence[EventTypeIn]) -> None:
+        """Replace the event types of these names, or create them. Of several with one name the last one counts."""
+        by_name = {body.name: body for body in bodies}
+        rows = [{**await self._values(organization_id, name, body)} for name, body in by_name.items()]
+        await self._event_types.upsert_many(rows, ("organization_id", "name"))
 
     async def get(self, organization_id: str, name: str) -> EventTypeOut:
         """The event type of that name, archived or not."""
@@ -85,6 +114,18 @@ class EventTypeService:
             row.archived = True
             row.updated_at = clock.now()
 
+    async def retry_schedule(self, organization_id: str, name: str) -> RetryScheduleInOut:
+        """When messages of that event type are tried again, if it has a schedule of its own."""
+        return _schedule_out(existing(await self._event_types.get(organization_id, name)))
+
+    async def set_retry_schedule(self, organization_id: str, name: str, body: RetryScheduleInOut) -> RetryScheduleInOut:
+        """From now on failures are retried by that schedule; what waits for its retry already keeps its time."""
+        row = await self._find_to_change(organization_id, name)
+        waits = body.retry_schedule
+        row.retry_schedule = None if waits is None else [wait.seconds for wait in waits]
+        row.updated_at = clock.now()
+        return _schedule_out(row)
+
     async def _find_to_change(self, organization_id: str, name: str) -> EventTypeRow:
         row = await self._event_types.find_to_change(organization_id, name)
         if row is None:
@@ -102,6 +143,11 @@ class EventTypeService:
             "updated_at": now,
             **{field: getattr(body, field) for field in _FIELDS},
         }
+
+
+def _schedule_out(row: EventTypeRow) -> RetryScheduleInOut:
+    waits = row.retry_schedule
+    return RetryScheduleInOut(retry_schedule=None if waits is None else [Duration.of(wait) for wait in waits])
 
 
 def _iterator(row: EventTypeRow) -> str:

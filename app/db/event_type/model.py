@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Column, DateTime, Text
+from sqlalchemy import Column, DateTime, Double, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
@@ -19,5 +19,7 @@ class EventTypeRow(SQLModel, table=True):
     group_name: str | None = None
     deprecated: bool = False
     archived: bool = False
+    # Seconds before each retry; None: as the installation's settings have it.
+    retry_schedule: list[float] | None = Field(default=None, sa_column=Column(ARRAY(Double)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -1,14 +1,19 @@
 """All the SQL about event types."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Boolean, delete, literal_column, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Integer, delete, literal_column, select, type_coerce
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.db.base import BaseTable, Page, Window
 from app.db.event_type.model import EventTypeRow
 
+_BYTES: Final = literal_column(
+    "octet_length(name) + octet_length(to_json(description)::text) + coalesce(octet_length(schemas::text), 0)"
+    " + coalesce(octet_length(to_json(feature_flags)::text), 0)",
+    Integer,
+)
 _KEPT: Final = frozenset({"id", "organization_id", "name", "created_at"})
 
 
@@ -31,15 +36,52 @@ class EventTypesTable(BaseTable[EventTypeRow]):
         )
         return set(found.scalars())
 
+    async def rows_to_change(
+        self, organization_id: str, names: Collection[str], *, and_current: bool
+    ) -> list[EventTypeRow]:
+        """The event types of these names, and with `and_current` all that are not archived; locked, by name."""
+        name, archived = self._column("name"), self._column("archived")
+        wanted = name.in_(names) | archived.is_(False) if and_current else name.in_(names)
+        statement = self._live(organization_id).where(wanted).order_by(name).with_for_update()
+        return list((await self.session.execute(statement)).scalars())
+
+    async def some(self, organization_id: str, most: int) -> Sequence[EventTypeRow]:
+        """The first so many by name, archived ones too."""
+        statement = self._live(organization_id).order_by(self._column("name")).limit(most)
+        return (await self.session.execute(statement)).scalars().all()
+
+    async def count_bytes(self, organization_id: str, most: int) -> int:
+        """How many bytes the event types are as texts, archived ones too; above `most` no more is read."""
+        sizes = select(_BYTES).where(self._column("organization_id") == organization_id)
+        rows, total = await self.session.stream_scalars(sizes), 0
+        try:
+            async for size in rows:
+                total += size
+                if total > most:
+                    break
+        finally:
+            await rows.close()
+        return total
+
     async def page_visible(
         self, organization_id: str, window: Window, *, archived: bool, feature_flags: Collection[str] | None
     ) -> Page[EventTypeRow]:
         """One page: with the archived ones if asked, and only what these flags unlock unless they are None."""
         where = [] if archived else [self._column("archived").is_(False)]
-        if feature_flags is not None:
-            flags = self._column("feature_flags")
-            where.append(flags.is_(None) | flags.overlap(list(feature_flags)))
-        return await self.page(organization_id, window, *where)
+        return await self.page(organization_id, window, *where, *self._unlocked(feature_flags))
+
+    async def find_visible(
+        self, organization_id: str, name: str, feature_flags: Collection[str] | None
+    ) -> EventTypeRow | None:
+        """The one of that name, archived or not, if these flags unlock it or are None."""
+        mine = self._live(organization_id).where(self._column("name") == name, *self._unlocked(feature_flags))
+        return (await self.session.execute(mine)).scalars().one_or_none()
+
+    def _unlocked(self, feature_flags: Collection[str] | None) -> list[ColumnElement[bool]]:
+        if feature_flags is None:
+            return []
+        flags = self._column("feature_flags")
+        return [flags.is_(None) | flags.overlap(list(feature_flags))]
 
     async def create(self, values: Mapping[str, object]) -> EventTypeRow | None:
         """Insert a row, or replace the archived one of that name; None if there is one that is not archived.

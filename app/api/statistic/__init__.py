@@ -1,0 +1,1 @@
+"""Statistic: a number about many things at once, counted when somebody asks."""
