@@ -109,3 +109,14 @@ def is_sensitive(name: str) -> bool:
     """Whether the header's value is kept back: it is a credential."""
     lower = name.lower()
     return lower in _SENSITIVE or lower.startswith("proxy-auth")
+
+
+def check_of_code(headers: Mapping[str, str]) -> None:
+    """ValueError for headers that a transformation may not set: as an endpoint's, but it may say what its body is."""
+    kinds = [name for name in headers if name.lower() == "content-type"]
+    if len(kinds) > 1:
+        raise ValueError("the header 'content-type' is given twice: names that differ only by case are the same")
+    check_names(name for name in headers if name not in kinds)
+    for name, value in headers.items():
+        check_value(name, value)
+    check_total(headers)

@@ -180,7 +180,7 @@ class EndpointView(Dto):
     uid: str | None = None
     url: str
     description: str
-    version: int = Field(json_schema_extra={"deprecated": True})
+    version: int = Field(examples=[1], json_schema_extra={"deprecated": True})
     disabled: bool
     throttle_rate: int | None = None
     rate_limit: int | None = Field(default=None, json_schema_extra={"deprecated": True})
@@ -214,14 +214,16 @@ class EndpointHeadersPatch(Dto):
     """Headers to set, and (null, or listed in `deleteHeaders`) to remove."""
 
     headers: HeaderChanges = Field(examples=[{"X-Example": "123", "X-Foobar": None}])
-    delete_headers: Annotated[list[Text], Field(max_length=_MOST_HEADERS, fail_fast=True)] = Field(default_factory=list)
+    delete_headers: Annotated[list[Text], Field(max_length=_MOST_HEADERS, fail_fast=True)] = Field(
+        default_factory=list, examples=[["X-Obsolete"]]
+    )
 
 
 class EndpointHeadersOut(Dto):
     """The custom headers; of those whose values are credentials only the names, in `sensitive`."""
 
     headers: dict[str, str]
-    sensitive: list[str] = Field(json_schema_extra={"uniqueItems": True})
+    sensitive: list[str] = Field(json_schema_extra={"uniqueItems": True}, examples=[["Authorization"]])
 
 
 class EndpointSecretOut(Dto):
@@ -235,15 +237,25 @@ class EndpointSecretRotateIn(Dto):
 
     key: Secret | None = Field(default=None, description="The new secret. Leave out to have one made.")
     grace_period_seconds: Annotated[int, Field(strict=True, ge=0, le=LONGEST_GRACE_SECONDS), whole] | None = Field(
-        default=None, description=f"How long the current secret stays valid: up to 7 days, {GRACE_SECONDS} if left out."
+        default=None,
+        description=f"How long the current secret stays valid: up to 7 days, {GRACE_SECONDS} if left out.",
+        examples=[GRACE_SECONDS],
     )
 
 
 class EndpointStats(Dto):
     """How many of an endpoint's deliveries are in each state."""
 
-    success: int
-    pending: int
-    sending: int
-    fail: int
-    canceled: int
+    success: int = Field(description="Delivered.", examples=[1200])
+    pending: int = Field(description="Still to be delivered.", examples=[3])
+    sending: int = Field(description="Always 0: what is on its way counts as pending.", examples=[0])
+    fail: int = Field(description="Given up.", examples=[2])
+    canceled: int = Field(description="Ended without having been delivered.", examples=[1])
+
+
+class EndpointAttemptStats(Dto):
+    """How many of an endpoint's deliveries ended in which way."""
+
+    success: int = Field(description="Delivered.", examples=[1200])
+    fail: int = Field(description="Given up.", examples=[2])
+    canceled: int = Field(description="Ended without having been delivered.", examples=[1])

@@ -15,6 +15,7 @@ from app.api.deps import (
     SettingsDep,
 )
 from app.api.endpoint.models import (
+    EndpointAttemptStats,
     EndpointHeadersIn,
     EndpointHeadersOut,
     EndpointHeadersPatch,
@@ -45,6 +46,11 @@ def _reading(session: ReadSessionDep, sealer: SealerDep, settings: SettingsDep) 
 
 EndpointsDep = Annotated[EndpointService, Depends(_writing, scope="function")]
 ReadEndpointsDep = Annotated[EndpointService, Depends(_reading, scope="function")]
+Since = Annotated[
+    Moment | None,
+    Query(description="From when on; 28 days before `until` if left out.", examples=["2026-01-01T00:00:00Z"]),
+]
+Until = Annotated[Moment | None, Query(description="Until when; now if left out.", examples=["2026-01-28T00:00:00Z"])]
 
 
 # Version 2 of the official SDKs reads the new secret from the answer; the specification and version 1 have none there.
@@ -156,8 +162,20 @@ async def endpoint_stats(
     app: ReadApplicationDep,
     reference: EndpointRef,
     endpoints: ReadEndpointsDep,
-    since: Annotated[Moment | None, Query(description="From when on; 28 days before `until` if left out.")] = None,
-    until: Annotated[Moment | None, Query(description="Until when; now if left out.")] = None,
+    since: Since = None,
+    until: Until = None,
 ) -> EndpointStats:
     """Count the endpoint's deliveries by state."""
     return await endpoints.stats(app, reference, since, until)
+
+
+@router.get("/{endpoint_id}/attempt-stats", operation_id="v1.endpoint.get-attempt-stats")
+async def endpoint_attempt_stats(
+    app: ReadApplicationDep,
+    reference: EndpointRef,
+    endpoints: ReadEndpointsDep,
+    since: Since = None,
+    until: Until = None,
+) -> EndpointAttemptStats:
+    """Count how the endpoint's deliveries of whole hours ended."""
+    return await endpoints.attempt_stats(app, reference, since, until)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import clock, ids
 from app.api.endpoint import headers as header_rules
 from app.api.endpoint.models import (
+    EndpointAttemptStats,
     EndpointHeadersIn,
     EndpointHeadersOut,
     EndpointHeadersPatch,
@@ -20,6 +21,7 @@ from app.api.endpoint.models import (
     EndpointStats,
     EndpointUpdate,
 )
+from app.api.endpoint.rules import check, check_room
 from app.api.endpoint.secrets import GRACE_SECONDS, rotated
 from app.api.paging import ListOut, Paging, list_out
 from app.db.application.model import ApplicationRow
@@ -36,6 +38,7 @@ from app.db.endpoint.table import EndpointsTable
 from app.db.endpoint_health.table import forget_health
 from app.db.event_type.table import EventTypesTable
 from app.db.operational_webhook.table import OperationalEvents
+from app.db.organization.settings import Rules, rules_of
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.db.shard.model import shard_of
 from app.delivery.signing import SigningKey
@@ -44,6 +47,7 @@ from app.sealing import Sealer
 from app.settings import Settings
 
 _LONGEST_STATS: Final = timedelta(days=28)
+_HOUR: Final = timedelta(hours=1)
 # For callers whose clock is not quite ours.
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 _BEFORE_ALL_IDS: Final = datetime(2014, 1, 1, tzinfo=UTC)
@@ -77,6 +81,7 @@ class EndpointService:
     async def create(self, app: ApplicationRow, body: EndpointIn) -> EndpointOut:
         """A new endpoint, with a signing secret made for it unless one is given. Conflict if the uid is taken."""
         await self._check(app, body)
+        await self._check_room(app)
         row = self._new_row(app, body.secret)
         row.headers = seal_headers(self._sealer, row.id, body.headers or {})
         _change(row, body, EndpointUpdate.model_fields)
@@ -88,6 +93,7 @@ class EndpointService:
         await self._check(app, body)
         row = await self._endpoints.find_to_change(app.id, reference)
         if row is None:
+            await self._check_room(app)
             row = self._new_row(app, None)
             try:
                 return await self._replace(row, reference, body, None), True
@@ -167,17 +173,34 @@ class EndpointService:
             canceled=counts.get(4, 0),
         )
 
+    async def attempt_stats(
+        self, app: ApplicationRow, reference: str, since: datetime | None, until: datetime | None
+    ) -> EndpointAttemptStats:
+        """How the endpoint's deliveries of whole hours ended, those of `since` and `until` among them.
+
+        BadRequest beyond 28 days.
+        """
+        start, end = _stats_range(since, until, clock.now())
+        row = existing(await self._endpoints.find(app.id, reference))
+        first, last = _hour_of(start), _hour_of(end) + _HOUR
+        counts = await self._counts.by_state(app.id, row.id, first, last)
+        return EndpointAttemptStats(success=counts.get(0, 0), fail=counts.get(2, 0), canceled=counts.get(4, 0))
+
     async def _check(self, app: ApplicationRow, body: EndpointUpdate | EndpointPatch) -> None:
-        """ValidationFailed for what the organization's event types and the settings do not allow."""
-        if "url" in body.model_fields_set and self._settings.endpoint_https_only and body.url[:6].lower() != "https:":
-            text = "Endpoint URL schemes must be https when endpoint_https_only is set."
-            raise ValidationFailed(Violation(("body", "url"), text))
+        unknown: list[str] = []
         if body.event_types and not app.operational:
             known = await self._event_types.existing_names(app.organization_id, body.event_types)
-            missing = [name for name in body.event_types if name not in known]
-            if missing:
-                text = f"The following event types don't exist: {', '.join(missing)}"
-                raise ValidationFailed(Violation(("body", "eventTypes"), text))
+            unknown = [name for name in body.event_types if name not in known]
+        check(body, await self._rules(app), unknown, https_only=self._settings.endpoint_https_only)
+
+    async def _check_room(self, app: ApplicationRow) -> None:
+        rules = await self._rules(app)
+        if rules.most_endpoints is not None:
+            check_room(rules, await self._endpoints.count(app.id))
+
+    async def _rules(self, app: ApplicationRow) -> Rules:
+        """The organization's, which are not for its own endpoints."""
+        return Rules() if app.operational else await rules_of(self._session, app.organization_id)
 
     def _new_row(self, app: ApplicationRow, secret: str | None) -> EndpointRow:
         endpoint_id, now = ids.new_id("ep"), clock.now()
@@ -250,6 +273,10 @@ def _stats_range(since: datetime | None, until: datetime | None, now: datetime) 
     if end - start > _LONGEST_STATS + _CLOCK_SKEW:
         raise BadRequest(f"'since' cannot be more than 28 days prior to {end}", code="invalid_range")
     return start, end
+
+
+def _hour_of(time: datetime) -> datetime:
+    return time.replace(minute=0, second=0, microsecond=0)
 
 
 def endpoint_view(row: EndpointRow) -> dict[str, Any]:

@@ -11,8 +11,14 @@ from app import ids
 from app.db.operational_webhook.outbox import TELLING
 
 _SENDING: Final = """
-SELECT id, revision, url, timeout_seconds, headers, secrets, authentication, client_identity, server_authorities
-FROM endpoints WHERE id = ANY ($1::text[])
+SELECT e.id, e.revision, e.url, e.timeout_seconds, e.headers, e.secrets, e.authentication, e.client_identity,
+       e.server_authorities, t.sealed,
+       -- Looked up only for those that have code, which alone is judged by it.
+       CASE WHEN t.sealed IS NULL THEN false ELSE EXISTS (
+           SELECT FROM applications a JOIN organizations o ON o.id = a.organization_id
+           WHERE a.id = e.application_id AND o.settings @> '{"enforceHttps": true}') END
+FROM endpoints e LEFT JOIN endpoint_transformations t ON t.endpoint_id = e.id AND t.enabled
+WHERE e.id = ANY ($1::text[])
 """
 
 # What it protects: of all who see an endpoint fail one disables it, the organization is told once, its audit log says
@@ -22,6 +28,9 @@ _DISABLE: Final = f"""
 WITH disabled AS (
     UPDATE endpoints SET disabled = true, disabled_reason = $3, updated_at = now()
     WHERE id = $1 AND revision = $2 AND NOT disabled AND deleted_at IS NULL
+      AND NOT EXISTS (
+          SELECT FROM applications a JOIN organizations o ON o.id = a.organization_id
+          WHERE a.id = application_id AND o.settings ->> 'disableEndpointOnFailure' = 'false')
     RETURNING id, uid, application_id
 ), happened AS (
     SELECT $4::text AS id, 'endpoint.disabled' AS event_type, application_id,
@@ -42,7 +51,10 @@ SELECT EXISTS (SELECT FROM disabled) AS disabled, ARRAY(SELECT DISTINCT shard FR
 
 @dataclass(frozen=True, slots=True)
 class SendingSettings:
-    """An endpoint's settings as of `revision`; headers, secrets, authentication and client identity are sealed."""
+    """An endpoint's settings as of `revision`; what is bytes is sealed. `transformation`: None unless it is enabled.
+
+    `https_for_code`: whether its organization lets the transformation choose https URLs only.
+    """
 
     id: str
     revision: int
@@ -53,6 +65,8 @@ class SendingSettings:
     authentication: bytes | None = field(repr=False)
     client_identity: bytes | None = field(repr=False)
     server_authorities: str | None = field(repr=False)
+    transformation: bytes | None = field(repr=False)
+    https_for_code: bool
 
 
 async def sending_settings(pool: asyncpg.Pool, endpoint_ids: Sequence[str]) -> list[SendingSettings]:

@@ -1,0 +1,1 @@
+"""Environment settings: what holds for all of an organization, and how its portal looks."""
