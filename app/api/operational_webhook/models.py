@@ -11,6 +11,7 @@ from app.api.endpoint.models import EventTypes, Headers, Secret, Url
 from app.api.fields import Dto, Flag, Metadata, Rate, Text, Timestamp, Uid
 
 EVENT_TYPES: Final = (
+    "background_task.finished",
     "endpoint.created",
     "endpoint.deleted",
     "endpoint.disabled",
@@ -18,18 +19,17 @@ EVENT_TYPES: Final = (
     "endpoint.updated",
     "message.attempt.exhausted",
     "message.attempt.failing",
+    "message.attempt.log",
     "message.attempt.recovered",
 )
 """What Postrider sends."""
 
 # Those of the Svix API that are not sent: subscribing to them does no harm.
 _SILENT: Final = (
-    "background_task.finished",
     "ingest.endpoint.disabled",
     "ingest.message.attempt.exhausted",
     "ingest.message.attempt.failing",
     "ingest.message.attempt.recovered",
-    "message.attempt.log",
 )
 _KNOWN: Final = frozenset((*EVENT_TYPES, *_SILENT))
 

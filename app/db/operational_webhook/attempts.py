@@ -36,11 +36,14 @@ WHERE d.state = 2
 """
 
 
+NewsKind = Literal["failing", "exhausted", "recovered"]
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """What the organization is to know of a delivery, and the attempt that it is about."""
 
-    kind: Literal["failing", "exhausted", "recovered"]
+    kind: NewsKind
     application_id: str
     endpoint_id: str
     message_id: str

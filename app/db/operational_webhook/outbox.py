@@ -5,7 +5,28 @@ Each is a message of the organization's operational application, with its delive
 
 from typing import Final
 
-TELLING: Final = """
+LOG_EVENT_TYPE: Final = "message.attempt.log"
+"""That of attempt_log.py. Only those get it who name it: all others would be flooded."""
+
+_STORE: Final = f"""
+), wanted AS (
+    SELECT t.*, e.id AS endpoint_id, e.shard,
+           CASE WHEN e.ordered_by IS NOT NULL THEN next_position() END AS position,
+           CASE WHEN e.ordered_by IS NOT NULL THEN line_of(t.payload, e.ordered_by) END AS line
+    FROM told t
+    JOIN endpoints e ON e.application_id = t.application_id AND e.deleted_at IS NULL AND NOT e.disabled
+        AND (e.event_types IS NULL AND t.event_type <> '{LOG_EVENT_TYPE}' OR t.event_type = ANY (e.event_types))
+), told_messages AS (
+    INSERT INTO messages (id, application_id, event_type, payload, deliveries)
+    SELECT DISTINCT ON (id) id, application_id, event_type, payload, count(*) OVER (PARTITION BY id) FROM wanted
+), told_deliveries AS (
+    INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line)
+    SELECT id, endpoint_id, application_id, shard, position, line FROM wanted
+    RETURNING shard
+)
+"""
+
+TELLING: Final = f"""
 told AS (
     SELECT h.id, h.event_type, o.operational_application_id AS application_id,
            convert_to(
@@ -17,25 +38,18 @@ told AS (
     -- What happens to the operational endpoints themselves is not told: there would be no end to it.
     JOIN applications a ON a.id = h.application_id AND NOT a.operational
     JOIN organizations o ON o.id = a.organization_id
-), wanted AS (
-    SELECT t.*, e.id AS endpoint_id, e.shard,
-           CASE WHEN e.ordered_by IS NOT NULL THEN next_position() END AS position,
-           CASE WHEN e.ordered_by IS NOT NULL THEN line_of(t.payload, e.ordered_by) END AS line
-    FROM told t
-    JOIN endpoints e ON e.application_id = t.application_id AND e.deleted_at IS NULL AND NOT e.disabled
-        AND (e.event_types IS NULL OR t.event_type = ANY (e.event_types))
-), told_messages AS (
-    INSERT INTO messages (id, application_id, event_type, payload, deliveries)
-    SELECT DISTINCT ON (id) id, application_id, event_type, payload, count(*) OVER (PARTITION BY id) FROM wanted
-), told_deliveries AS (
-    INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line)
-    SELECT id, endpoint_id, application_id, shard, position, line FROM wanted
-    RETURNING shard
-)
-"""
+{_STORE}"""
 """The end of a WITH clause. It tells what its `happened` (id, event_type, application_id, data) holds, to whoever
 subscribed, and stores nothing for an organization where nobody did; `told_deliveries` has the shards to ring for.
 
 `id` is the new message's, `application_id` is whose endpoint it is about, `data` (jsonb) is the event's own fields:
 those of the application are added, and those that are null left out.
 """
+
+TELLING_ORGANIZATION: Final = f"""
+told AS (
+    SELECT h.id, h.event_type, o.operational_application_id AS application_id,
+           convert_to(jsonb_build_object('type', h.event_type, 'data', h.data)::text, 'UTF8') AS payload
+    FROM happened h JOIN organizations o ON o.id = h.organization_id
+{_STORE}"""
+"""As TELLING, of what is about no application: `happened` has an `organization_id`."""

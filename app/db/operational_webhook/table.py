@@ -11,7 +11,9 @@ from app import clock, ids
 from app.db.application.model import ApplicationRow
 from app.db.operational_webhook.outbox import TELLING
 from app.db.organization.model import OrganizationRow
+from app.db.organization.table import OrganizationsTable
 from app.db.session import due_after_commit
+from app.errors import NotFound
 
 _OF_ENDPOINT: Final = text(f"""
 WITH happened AS (
@@ -41,12 +43,16 @@ class OperationalApplications:
         return (await self._session.execute(statement)).scalar_one_or_none()
 
     async def ensure(self, organization_id: str) -> ApplicationRow:
-        """The organization's (whose row exists), made if there is none. Two at once make one."""
+        """The organization's (whose row exists), made if there is none. Two at once make one.
+
+        NotFound if the organization was deleted.
+        """
         found = await self.find(organization_id)
         if found is not None:
             return found
-        locked = select(OrganizationRow.id).where(OrganizationRow.id == organization_id).with_for_update()  # type: ignore[call-overload]
-        await self._session.execute(locked)
+        organization = await OrganizationsTable(self._session).get_to_change(organization_id)
+        if organization.deleted_at is not None:
+            raise NotFound("The environment was deleted.")
         found = await self.find(organization_id)
         if found is not None:
             return found
