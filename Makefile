@@ -1,6 +1,6 @@
 # Postrider. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help install run token test lint format audit sbom upgrade-test chaos bench demo schema clean
+.PHONY: help install run token test lint format audit sbom upgrade-test chaos bench demo schema compatibility clean
 
 # A Python from 3.11 to 3.14 with venv; found at the first installation.
 PYTHON ?=
@@ -20,6 +20,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALLED := .venv/.installed
 BIN := .venv/bin
+# Where there is Node, the tests try the official JavaScript package, too; npm writes this file.
+JAVASCRIPT := $(if $(shell command -v npm),tests/sdk/javascript/node_modules/.package-lock.json)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +32,7 @@ run: $(INSTALLED) ## Run everything on this machine: Postgres, Valkey, API, work
 token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG=org_… for another organization)
 	@ORG='$(ORG)' exec $(BIN)/postrider token
 
-test: $(INSTALLED) ## Run the tests; they start their own Postgres and Valkey
+test: $(INSTALLED) $(JAVASCRIPT) ## Run the tests; they start their own Postgres and Valkey
 	@$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal $(if $(ARGS),$(ARGS),-m 'not alone and not chaos')
 	@$(if $(ARGS),:,$(BIN)/pytest -q -m 'alone and not chaos')
 
@@ -70,12 +72,20 @@ demo: $(INSTALLED) ## Send a dozen events through a running `make run` and watch
 schema: $(INSTALLED) ## Write db/schema.sql from the migrations
 	@$(BIN)/python -m app.cli.schema db/schema.sql
 
-install: $(INSTALLED) ## Install the locked dependencies into .venv (the other targets do it when needed)
+compatibility: $(INSTALLED) ## Write docs/reference/svix-compatibility.md: what of the Svix API is served, and what is not
+	@$(BIN)/python -m app.cli.compatibility $(ARGS)
+
+install: $(INSTALLED) $(JAVASCRIPT) ## Install the locked dependencies into .venv (the other targets do it when needed)
 
 clean: ## Remove what was installed and generated; .postrider, the data, stays
-	@rm -rf .venv .poetry .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .poetry tests/sdk/javascript/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 # What the installation says goes to stderr: `make -s token` may be the first command, and its output is for pipes.
 $(INSTALLED): pyproject.toml poetry.lock
 	@POETRY='$(POETRY)' PYTHON='$(PYTHON)' POETRY_VERSION='$(POETRY_VERSION)' \
 		POETRY_MIRROR_PLUGIN_VERSION='$(POETRY_MIRROR_PLUGIN_VERSION)' sh deploy/install.sh >&2
+
+# Without it one test fails, and says so; nobody else needs it.
+tests/sdk/javascript/node_modules/.package-lock.json: tests/sdk/javascript/package-lock.json
+	@cd tests/sdk/javascript && npm ci --ignore-scripts --loglevel error >&2 && touch node_modules/.package-lock.json \
+		|| echo "make: npm could not install the official JavaScript package" >&2

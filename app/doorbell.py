@@ -1,4 +1,4 @@
-"""The queue producer: tells the workers that a shard has something due. Postgres is the truth; this is only a bell.
+"""The queue producer: tells the workers that there is something to do. Postgres is the truth; this is only a bell.
 
 A ring may be lost, doubled or late without harm, because workers look for due shards by themselves every second. So
 it never blocks and never fails: rings are collected, and a thread of their own sends at most one task in each
@@ -30,6 +30,7 @@ class Doorbell:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         self._waiting: set[int] = set()
+        self._tasks_wait = False
         self._rung_at: dict[int, float] = {}
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="doorbell")
@@ -45,12 +46,20 @@ class Doorbell:
             if now - self._rung_at.get(shard, -QUIET_SECONDS) >= QUIET_SECONDS:
                 self._rung_at[shard] = now
                 self._waiting.add(shard)
-        if self._waiting and self._task is None:
+        self._begin()
+
+    def ring_for_tasks(self) -> None:
+        """Ask the workers to look for background tasks; returns at once. They look each second, too."""
+        self._tasks_wait = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if (self._waiting or self._tasks_wait) and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
         try:
-            while self._waiting:
+            while self._waiting or self._tasks_wait:
                 await self._send_waiting()
                 await asyncio.sleep(INTERVAL_SECONDS)
         finally:
@@ -58,15 +67,19 @@ class Doorbell:
 
     async def _send_waiting(self) -> None:
         shards, self._waiting = sorted(self._waiting), set()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._send_one, shards)
+        rings: list[tuple[str, tuple[list[int], ...]]] = [("postrider.drain", (shards,))] if shards else []
+        if self._tasks_wait:
+            self._tasks_wait = False
+            rings.append(("postrider.run_background_tasks", ()))
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._send_each, rings)
 
-    def _send_one(self, shards: list[int]) -> None:
+    def _send_each(self, rings: list[tuple[str, tuple[list[int], ...]]]) -> None:
         try:
             with self._celery.producer_or_acquire() as producer:
-                if self._listens(producer):
+                for name, arguments in rings if self._listens(producer) else ():
                     self._celery.send_task(
-                        "postrider.drain",
-                        (shards,),
+                        name,
+                        arguments,
                         producer=producer,
                         ignore_result=True,
                         retry=False,
@@ -95,6 +108,6 @@ class Doorbell:
         """Send what waits, unless the broker was unreachable just now, and end the thread."""
         if self._task is not None:
             self._task.cancel()
-        if self._waiting and self._reachable:
+        if (self._waiting or self._tasks_wait) and self._reachable:
             await self._send_waiting()
         await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)

@@ -11,8 +11,13 @@ from pydantic import AliasChoices
 from app.settings import Settings
 
 # Not settings of the server, but read by what belongs to it: the supervisor and the health checks, docker-compose.yml,
-# and the README's examples.
-_OTHERS: Final = frozenset({"POSTRIDER_HEALTH_FILE", "POSTRIDER_PUBLISHED", "POSTRIDER_TOKEN"})
+# the README's examples, and options of `postrider import svix`.
+_OTHERS: Final = frozenset(
+    {
+        *("POSTRIDER_HEALTH_FILE", "POSTRIDER_IMPORT_DSN", "POSTRIDER_IMPORT_MAIN_SECRET", "POSTRIDER_PUBLISHED"),
+        "POSTRIDER_TOKEN",
+    }
+)
 _ENV_FILE: Final = ".env"
 _LEAST_MAIN_SECRET: Final = 16
 # RFC 7518 §3.2: a key must be at least as long as the hash.

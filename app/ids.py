@@ -9,11 +9,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, get_args
 
-Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask", "key", "audit"]
+Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask", "key", "audit", "poll"]
 
-# What no uid may begin with. Where ids of the others are looked for there are no uids.
-PREFIXES: Final[tuple[str, ...]] = tuple(f"{prefix}_" for prefix in get_args(Prefix) if prefix not in {"key", "audit"})
+# What no uid may begin with. Where ids of the others are looked for there are no uids, or they are checked there.
+_WITHOUT_UIDS: Final = frozenset({"key", "audit", "poll"})
+PREFIXES: Final = tuple(f"{prefix}_" for prefix in get_args(Prefix) if prefix not in _WITHOUT_UIDS)
 DEFAULT_ORGANIZATION_ID: Final = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+MANAGEMENT_ORGANIZATION_ID: Final = "org_00000000000SvixManagement00"
+"""Whose tokens manage organizations, and do nothing else. The name is that of the Svix API."""
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUE: Final = {char: value for value, char in enumerate(_ALPHABET)}

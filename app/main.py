@@ -15,8 +15,10 @@ from app.api.gateway import Gateway
 from app.api.health.service import HealthService
 from app.api.ledger.service import LedgerService
 from app.api.message.direct import DirectPublishing
+from app.api.message.introduction import Introductions
 from app.api.message.service import MessageService
 from app.api.metric.service import MetricService
+from app.api.turns import PollTurns
 from app.broker import celery_app
 from app.db.api_token.fresh import find_token
 from app.db.message.publish import Publishing
@@ -29,6 +31,8 @@ from app.sealing import Sealer
 from app.settings import Settings
 from app.settings import settings as process_settings
 from app.tokens import TokenVerifier
+from app.transformation.contract import Limits
+from app.transformation.pool import TransformationPool
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -78,10 +82,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     app.state.messages = MessageService(
         Publishing(database.pool), doorbell, app.state.settings.db_statement_timeout, store
     )
+    app.state.introductions = Introductions(database, app.state.messages)
     app.state.ledger = LedgerService(app.state.settings.db_dsn)
+    app.state.poll_turns = PollTurns(app.state.settings.db_pool_max_size)
     metrics_token = app.state.settings.metrics_token
     app.state.metrics = MetricService(database.pool, metrics_token and metrics_token.get_secret_value())
     app.state.health = HealthService(database.pool, app.state.settings.redis_dsn)
+    app.state.transformations = TransformationPool(Limits.for_bodies_of(app.state.settings.max_body_bytes))
     publishing = DirectPublishing(tokens, app.state.messages, app.state.settings.max_body_bytes)
     garbage.settle()
     # At these levels each request has its line in the log, which the usual way writes.

@@ -257,6 +257,9 @@ CREATE TABLE public.api_tokens (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
     changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    application_id text COLLATE pg_catalog."C",
+    poller_id text COLLATE pg_catalog."C",
+    sealed bytea,
     CONSTRAINT api_tokens_scopes_check CHECK ((scopes <> '{}'::text[]))
 );
 
@@ -276,7 +279,26 @@ CREATE TABLE public.applications (
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
     operational boolean DEFAULT false NOT NULL,
+    alert_email text,
     CONSTRAINT applications_rate_limit_check CHECK ((rate_limit > 0))
+);
+
+
+--
+-- Name: attempt_logs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.attempt_logs (
+    attempt_id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text NOT NULL COLLATE pg_catalog."C",
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    status smallint NOT NULL,
+    response_status_code smallint NOT NULL,
+    attempts smallint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL
 );
 
 
@@ -343,6 +365,43 @@ CREATE TABLE public.audit_entries (
 
 
 --
+-- Name: background_tasks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.background_tasks (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    status text DEFAULT 'running'::text NOT NULL,
+    arguments jsonb DEFAULT '{}'::jsonb NOT NULL,
+    cursor jsonb,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    failures smallint DEFAULT 0 NOT NULL,
+    next_bite_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT background_tasks_status_check CHECK ((status = ANY (ARRAY['running'::text, 'finished'::text, 'failed'::text])))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: broadcasts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.broadcasts (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    event_type text NOT NULL COLLATE pg_catalog."C",
+    event_id text COLLATE pg_catalog."C",
+    channels text[],
+    payload bytea NOT NULL,
+    payload_hours integer
+);
+
+
+--
 -- Name: deliveries; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -353,6 +412,7 @@ CREATE TABLE public.deliveries (
     state smallint NOT NULL,
     attempts smallint NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    called_off boolean,
     CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY[0, 1, 2, 4])))
 )
 PARTITION BY RANGE (message_id);
@@ -369,6 +429,7 @@ CREATE TABLE public.deliveries_default (
     state smallint CONSTRAINT deliveries_state_not_null NOT NULL,
     attempts smallint CONSTRAINT deliveries_attempts_not_null NOT NULL,
     updated_at timestamp with time zone DEFAULT now() CONSTRAINT deliveries_updated_at_not_null NOT NULL,
+    called_off boolean,
     CONSTRAINT deliveries_state_check CHECK ((state = ANY (ARRAY[0, 1, 2, 4])))
 );
 
@@ -384,7 +445,21 @@ CREATE TABLE public.endpoint_health (
     consecutive_failures integer DEFAULT 0 NOT NULL,
     paused_until timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    revision bigint DEFAULT 0 NOT NULL
+    revision bigint DEFAULT 0 NOT NULL,
+    throttled_since timestamp with time zone
+);
+
+
+--
+-- Name: endpoint_transformations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.endpoint_transformations (
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text NOT NULL COLLATE pg_catalog."C",
+    enabled boolean DEFAULT false NOT NULL,
+    sealed bytea NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 
@@ -439,7 +514,8 @@ CREATE TABLE public.event_types (
     deprecated boolean DEFAULT false NOT NULL,
     archived boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL
+    updated_at timestamp with time zone NOT NULL,
+    retry_schedule double precision[]
 );
 
 
@@ -452,6 +528,21 @@ CREATE TABLE public.idempotency_keys (
     key bytea NOT NULL,
     request_hash bytea NOT NULL,
     message_id text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: idempotent_responses; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.idempotent_responses (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    request_hash bytea NOT NULL,
+    status smallint,
+    media_type text,
+    body bytea,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
@@ -507,7 +598,9 @@ CREATE TABLE public.messages (
     deliveries integer,
     stored_bytes integer,
     stored_digest bytea,
-    payload_days smallint
+    payload_days smallint,
+    deliver_at timestamp with time zone,
+    transformations_params bytea
 )
 PARTITION BY RANGE (id);
 
@@ -528,7 +621,24 @@ CREATE TABLE public.messages_default (
     deliveries integer,
     stored_bytes integer,
     stored_digest bytea,
-    payload_days smallint
+    payload_days smallint,
+    deliver_at timestamp with time zone,
+    transformations_params bytea
+);
+
+
+--
+-- Name: one_time_tokens; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.one_time_tokens (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text NOT NULL COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    sealed bytea NOT NULL,
+    capabilities text[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL
 );
 
 
@@ -542,6 +652,13 @@ CREATE TABLE public.organizations (
     operational_application_id text COLLATE pg_catalog."C",
     payload_retention_days smallint,
     payloads_expired_to timestamp with time zone,
+    name text,
+    kind text,
+    updated_at timestamp with time zone,
+    deleted_at timestamp with time zone,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    retry_schedule double precision[],
+    CONSTRAINT organizations_kind_check CHECK ((kind = ANY (ARRAY['development'::text, 'production'::text]))),
     CONSTRAINT organizations_payload_retention_days_check CHECK ((payload_retention_days > 0))
 );
 
@@ -574,6 +691,38 @@ CREATE TABLE public.pending_deliveries (
     CONSTRAINT pending_deliveries_trigger_check CHECK ((trigger = ANY (ARRAY[0, 1])))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000', autovacuum_vacuum_cost_delay='0');
+
+
+--
+-- Name: poller_readers; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.poller_readers (
+    poller_id text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
+    by_offset boolean NOT NULL,
+    application_id text NOT NULL COLLATE pg_catalog."C",
+    "position" text,
+    committed bigint DEFAULT 0 NOT NULL,
+    leased text[] DEFAULT '{}'::text[] NOT NULL,
+    leased_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: pollers; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.pollers (
+    id text NOT NULL COLLATE pg_catalog."C",
+    application_id text NOT NULL COLLATE pg_catalog."C",
+    uid text COLLATE pg_catalog."C",
+    description text DEFAULT ''::text NOT NULL,
+    event_types text[],
+    channels text[],
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
 
 
 --
@@ -620,6 +769,44 @@ CREATE TABLE public.suspects (
     begun smallint DEFAULT 1 NOT NULL,
     noted_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+
+--
+-- Name: svix_imported_rows; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.svix_imported_rows (
+    id text NOT NULL COLLATE pg_catalog."C",
+    digest bytea NOT NULL,
+    ours text NOT NULL
+);
+
+
+--
+-- Name: svix_imports; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.svix_imports (
+    source text NOT NULL COLLATE pg_catalog."C",
+    scope text NOT NULL COLLATE pg_catalog."C",
+    since timestamp with time zone NOT NULL,
+    began_at timestamp with time zone,
+    floor text COLLATE pg_catalog."C",
+    cursor text COLLATE pg_catalog."C",
+    has_gaps boolean DEFAULT false NOT NULL,
+    complete_to timestamp with time zone
+);
+
+
+--
+-- Name: throttles; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE UNLOGGED TABLE public.throttles (
+    application_id text NOT NULL COLLATE pg_catalog."C",
+    due timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
 
 
 --
@@ -693,6 +880,14 @@ ALTER TABLE ONLY public.applications
 
 
 --
+-- Name: attempt_logs attempt_logs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempt_logs
+    ADD CONSTRAINT attempt_logs_pkey PRIMARY KEY (attempt_id);
+
+
+--
 -- Name: attempts attempts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -714,6 +909,22 @@ ALTER TABLE ONLY public.attempts_default
 
 ALTER TABLE ONLY public.audit_entries
     ADD CONSTRAINT audit_entries_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: background_tasks background_tasks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.background_tasks
+    ADD CONSTRAINT background_tasks_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: broadcasts broadcasts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.broadcasts
+    ADD CONSTRAINT broadcasts_pkey PRIMARY KEY (id);
 
 
 --
@@ -741,6 +952,14 @@ ALTER TABLE ONLY public.endpoint_health
 
 
 --
+-- Name: endpoint_transformations endpoint_transformations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.endpoint_transformations
+    ADD CONSTRAINT endpoint_transformations_pkey PRIMARY KEY (endpoint_id);
+
+
+--
 -- Name: endpoints endpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -762,6 +981,14 @@ ALTER TABLE ONLY public.event_types
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (organization_id, key);
+
+
+--
+-- Name: idempotent_responses idempotent_responses_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.idempotent_responses
+    ADD CONSTRAINT idempotent_responses_pkey PRIMARY KEY (id);
 
 
 --
@@ -805,6 +1032,22 @@ ALTER TABLE ONLY public.messages_default
 
 
 --
+-- Name: one_time_tokens one_time_tokens_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_hash_key UNIQUE (hash);
+
+
+--
+-- Name: one_time_tokens one_time_tokens_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: organizations organizations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -829,6 +1072,22 @@ ALTER TABLE ONLY public.pending_deliveries
 
 
 --
+-- Name: poller_readers poller_readers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.poller_readers
+    ADD CONSTRAINT poller_readers_pkey PRIMARY KEY (poller_id, name, by_offset);
+
+
+--
+-- Name: pollers pollers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.pollers
+    ADD CONSTRAINT pollers_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -850,6 +1109,30 @@ ALTER TABLE ONLY public.shards
 
 ALTER TABLE ONLY public.suspects
     ADD CONSTRAINT suspects_pkey PRIMARY KEY (message_id, endpoint_id);
+
+
+--
+-- Name: svix_imported_rows svix_imported_rows_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.svix_imported_rows
+    ADD CONSTRAINT svix_imported_rows_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: svix_imports svix_imports_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.svix_imports
+    ADD CONSTRAINT svix_imports_pkey PRIMARY KEY (source, scope);
+
+
+--
+-- Name: throttles throttles_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.throttles
+    ADD CONSTRAINT throttles_pkey PRIMARY KEY (application_id);
 
 
 --
@@ -883,6 +1166,13 @@ CREATE INDEX api_tokens_organization_id ON public.api_tokens USING btree (organi
 
 
 --
+-- Name: api_tokens_poller_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX api_tokens_poller_id ON public.api_tokens USING btree (poller_id, id) WHERE (poller_id IS NOT NULL);
+
+
+--
 -- Name: applications_organization_id; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -894,6 +1184,20 @@ CREATE INDEX applications_organization_id ON public.applications USING btree (or
 --
 
 CREATE UNIQUE INDEX applications_organization_uid ON public.applications USING btree (organization_id, uid) WHERE (deleted_at IS NULL);
+
+
+--
+-- Name: applications_rate_limit; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX applications_rate_limit ON public.applications USING btree (id) WHERE ((rate_limit IS NOT NULL) AND (deleted_at IS NULL));
+
+
+--
+-- Name: attempt_logs_organization; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_logs_organization ON public.attempt_logs USING btree (organization_id, ended_at);
 
 
 --
@@ -953,6 +1257,41 @@ CREATE INDEX audit_entries_target ON public.audit_entries USING btree (organizat
 
 
 --
+-- Name: background_tasks_kind; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_tasks_kind ON public.background_tasks USING btree (organization_id, kind, id);
+
+
+--
+-- Name: background_tasks_organization_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_tasks_organization_id ON public.background_tasks USING btree (organization_id, id);
+
+
+--
+-- Name: background_tasks_running; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_tasks_running ON public.background_tasks USING btree (organization_id, id) WHERE (status = 'running'::text);
+
+
+--
+-- Name: background_tasks_status; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_tasks_status ON public.background_tasks USING btree (organization_id, status, id);
+
+
+--
+-- Name: deliveries_canceled; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_canceled ON ONLY public.deliveries USING btree (endpoint_id, message_id) WHERE (state = 4);
+
+
+--
 -- Name: deliveries_endpoint_message; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -981,6 +1320,13 @@ CREATE INDEX deliveries_default_endpoint_id_message_id_idx1 ON public.deliveries
 
 
 --
+-- Name: deliveries_default_endpoint_id_message_id_idx2; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deliveries_default_endpoint_id_message_id_idx2 ON public.deliveries_default USING btree (endpoint_id, message_id) WHERE (state = 4);
+
+
+--
 -- Name: endpoints_application_id; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -995,6 +1341,13 @@ CREATE UNIQUE INDEX endpoints_application_uid ON public.endpoints USING btree (a
 
 
 --
+-- Name: endpoints_log_subscribers; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX endpoints_log_subscribers ON public.endpoints USING btree (application_id) WHERE ((event_types @> '{message.attempt.log}'::text[]) AND (deleted_at IS NULL) AND (NOT disabled));
+
+
+--
 -- Name: event_types_organization_name; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1002,10 +1355,24 @@ CREATE UNIQUE INDEX event_types_organization_name ON public.event_types USING bt
 
 
 --
+-- Name: event_types_retry_schedule; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX event_types_retry_schedule ON public.event_types USING btree (organization_id, name) WHERE (retry_schedule IS NOT NULL);
+
+
+--
 -- Name: idempotency_keys_created_at; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX idempotency_keys_created_at ON public.idempotency_keys USING brin (created_at);
+
+
+--
+-- Name: idempotent_responses_created_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX idempotent_responses_created_at ON public.idempotent_responses USING brin (created_at);
 
 
 --
@@ -1020,6 +1387,20 @@ CREATE INDEX messages_application_id ON ONLY public.messages USING btree (applic
 --
 
 CREATE INDEX messages_default_application_id_id_event_type_idx ON public.messages_default USING btree (application_id, id) INCLUDE (event_type);
+
+
+--
+-- Name: one_time_tokens_expires_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX one_time_tokens_expires_at ON public.one_time_tokens USING btree (expires_at);
+
+
+--
+-- Name: organizations_retry_schedule; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX organizations_retry_schedule ON public.organizations USING btree (id) WHERE (retry_schedule IS NOT NULL);
 
 
 --
@@ -1041,6 +1422,20 @@ CREATE INDEX pending_deliveries_endpoint ON public.pending_deliveries USING btre
 --
 
 CREATE INDEX pending_deliveries_line ON public.pending_deliveries USING btree (shard, endpoint_id, line, "position") WHERE ("position" IS NOT NULL);
+
+
+--
+-- Name: pollers_application_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX pollers_application_id ON public.pollers USING btree (application_id, id);
+
+
+--
+-- Name: pollers_application_uid; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX pollers_application_uid ON public.pollers USING btree (application_id, uid) WHERE (uid IS NOT NULL);
 
 
 --
@@ -1083,6 +1478,13 @@ ALTER INDEX public.deliveries_endpoint_message ATTACH PARTITION public.deliverie
 --
 
 ALTER INDEX public.deliveries_failed ATTACH PARTITION public.deliveries_default_endpoint_id_message_id_idx1;
+
+
+--
+-- Name: deliveries_default_endpoint_id_message_id_idx2; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.deliveries_canceled ATTACH PARTITION public.deliveries_default_endpoint_id_message_id_idx2;
 
 
 --
@@ -1137,11 +1539,35 @@ ALTER TABLE ONLY public.applications
 
 
 --
+-- Name: broadcasts broadcasts_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.broadcasts
+    ADD CONSTRAINT broadcasts_id_fkey FOREIGN KEY (id) REFERENCES public.background_tasks(id) ON DELETE CASCADE;
+
+
+--
 -- Name: endpoint_health endpoint_health_endpoint_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.endpoint_health
     ADD CONSTRAINT endpoint_health_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.endpoints(id) ON DELETE CASCADE;
+
+
+--
+-- Name: endpoint_transformations endpoint_transformations_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.endpoint_transformations
+    ADD CONSTRAINT endpoint_transformations_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: endpoint_transformations endpoint_transformations_endpoint_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.endpoint_transformations
+    ADD CONSTRAINT endpoint_transformations_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES public.endpoints(id);
 
 
 --
@@ -1161,11 +1587,43 @@ ALTER TABLE ONLY public.event_types
 
 
 --
+-- Name: one_time_tokens one_time_tokens_organization_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.one_time_tokens
+    ADD CONSTRAINT one_time_tokens_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id);
+
+
+--
 -- Name: organizations organizations_operational_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.organizations
     ADD CONSTRAINT organizations_operational_application_id_fkey FOREIGN KEY (operational_application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: poller_readers poller_readers_poller_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.poller_readers
+    ADD CONSTRAINT poller_readers_poller_id_fkey FOREIGN KEY (poller_id) REFERENCES public.pollers(id) ON DELETE CASCADE;
+
+
+--
+-- Name: pollers pollers_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.pollers
+    ADD CONSTRAINT pollers_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: throttles throttles_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.throttles
+    ADD CONSTRAINT throttles_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id) ON DELETE CASCADE;
 
 
 --
@@ -1196,4 +1654,18 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0015'),
     ('0016'),
     ('0017'),
-    ('0018');
+    ('0018'),
+    ('0019'),
+    ('0020'),
+    ('0021'),
+    ('0022'),
+    ('0023'),
+    ('0024'),
+    ('0025'),
+    ('0026'),
+    ('0027'),
+    ('0028'),
+    ('0029'),
+    ('0030'),
+    ('0031'),
+    ('0032');

@@ -13,6 +13,7 @@ from app import clock, ids
 from app.db.shard.model import shard_of
 from app.main import create_app
 from app.settings import Settings
+from tests.answers import answers_of, checking
 
 # A JSON object of the API.
 Json = dict[str, Any]
@@ -30,9 +31,13 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
 
 
 def client_of(app: FastAPI, token: str | None = None) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-    """A client of the application in this process. Exceptions that the application lets escape reach the test."""
+    """A client of the application in this process. Exceptions that the application lets escape reach the test.
+
+    Each answer is compared with the OpenAPI document: AssertionError if it is not as documented.
+    """
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=API, headers=headers)
+    checks = {"response": [checking(answers_of(app))]}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=API, headers=headers, event_hooks=checks)
 
 
 def unique(stem: str) -> str:

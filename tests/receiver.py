@@ -13,6 +13,7 @@ class Arrival:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass
@@ -47,7 +48,8 @@ class Receiver:
                 request, *lines = head.decode("latin-1").split("\r\n")[:-2]
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
                 body = await reader.readexactly(int(headers["content-length"]))
-                arrival = Arrival(request.split(" ")[1], headers, body)
+                method, path, _ = request.split(" ")
+                arrival = Arrival(path, headers, body, method)
                 self.arrivals.append(arrival)
                 self._news.set()
                 answer = self.answer(arrival)

@@ -33,6 +33,11 @@ class Servers:
         await _administer(self.postgres, f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE} STRATEGY FILE_COPY')
         return self.postgres.dsn(name)
 
+    async def create(self, name: str) -> str:
+        """The DSN of a new database of that name, without a schema."""
+        await _administer(self.postgres, f'CREATE DATABASE "{name}" TEMPLATE template0')
+        return self.postgres.dsn(name)
+
     async def drop(self, name: str) -> None:
         """Remove a database, and end who is connected to it."""
         await _administer(self.postgres, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

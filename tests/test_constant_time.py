@@ -17,9 +17,13 @@ DIGESTS = re.compile(r"(^|\.)(digest|hexdigest|sign|get_secret_value)$")
 ALLOWED = {
     # Both sides are the caller's own: two requests of an organization, two spellings of what was sent.
     ("app/api/message/service.py", "earlier.request_hash != message.request_hash"),
+    ("app/api/trial/service.py", "earlier.request_hash != message.request_hash"),
+    ("app/api/idempotency.py", "earlier.request_hash != request_hash"),
     ("app/claims.py", "base64.urlsafe_b64encode(decoded).rstrip(b'=').decode() == signature"),
     # Whether a file is whole.
     ("app/payload_store/stored.py", "hashlib.sha256(payload).digest() == self.digest"),
+    # The names of headers.
+    ("app/api/attempt/headers.py", "lower in _SIGNATURES"),
     # Hashes, looked up in a set of hashes.
     ("app/tokens.py", "principal.fingerprint in changed"),
 }

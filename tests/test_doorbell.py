@@ -59,6 +59,19 @@ async def rung(redis: Redis, queue: Settings) -> list[list[int]]:
     return [json.loads(b64decode(task["body"]))[0][0] for task in tasks]
 
 
+async def test_rings_for_background_tasks_are_one_task_beside_those_for_shards(queue: Settings, redis: Redis) -> None:
+    doorbell = Doorbell(celery_app(queue))
+    doorbell.ring({7})
+    for _ in range(100):
+        doorbell.ring_for_tasks()
+    await asyncio.sleep(2 * INTERVAL_SECONDS)
+    doorbell.ring_for_tasks()
+    await doorbell.close()
+    sent = await redis.lrange(f"{queue.queue_prefix}:{queue.queue_prefix}", 0, -1)
+    names = [json.loads(task)["headers"]["task"] for task in reversed(sent)]
+    assert names == ["postrider.drain", "postrider.run_background_tasks", "postrider.run_background_tasks"]
+
+
 async def test_a_thousand_rings_become_a_few_tasks_that_name_every_shard(queue: Settings, redis: Redis) -> None:
     doorbell = Doorbell(celery_app(queue))
     started = perf_counter()

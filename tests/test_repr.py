@@ -29,8 +29,13 @@ HARMLESS = {
     ("EndpointRow", "server_authorities"),
     # The SQL of a primary key.
     ("SealedColumns", "identity"),
-    # A switch.
+    # Switches.
     ("Settings", "whitelabel_headers"),
+    ("Candidate", "has_payload"),
+    # Says which database was imported from: a digest of when it was made.
+    ("Source", "identity"),
+    # Of a public specification: whether an operation has a body.
+    ("Operation", "body"),
 }
 # Importing it makes a process of Celery's, with the settings of the environment.
 PROGRAMS = {"worker.main"}

@@ -108,3 +108,33 @@ def test_a_token_is_not_in_what_a_principal_prints(verifier: TokenVerifier) -> N
     shown = repr(verifier.verify(token))
     assert token not in shown
     assert fingerprint(token) not in shown
+
+
+async def test_an_api_token_of_an_application_reaches_no_further_and_follows_only_its_own_end() -> None:
+    text = new_api_token()
+
+    async def find(wanted: str) -> StoredToken:
+        scopes = frozenset({"publish.own"})
+        return StoredToken("key_1", ORGANIZATION, wanted, scopes, None, APPLICATION, "poll_1")
+
+    verifier = TokenVerifier(SECRET, "HS256", find)
+    bearer = await verifier.find_principal(text)
+    assert (bearer.application_id, bearer.poller_id) == (APPLICATION, "poll_1")
+    # The shortcut does not look at applications.
+    assert (bearer.may_publish, bearer.may_publish_somewhere) == (False, True)
+    # Portals of the application end, it does not.
+    revoked(verifier, APPLICATION, issued_until=time.time() + 60)
+    assert not refused(verifier, text)
+    ended = StoredToken("key_1", ORGANIZATION, fingerprint(text), None, 0.0, APPLICATION)
+    verifier.learn([ended], [], everything=False)
+    assert refused(verifier, text)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "somewhere"), [(None, False), (["publish"], False), (["v1.*"], False), (["publish.own"], True)]
+)
+def test_a_portal_does_not_publish_unless_it_was_made_for_that(
+    verifier: TokenVerifier, scopes: list[str] | None, somewhere: bool
+) -> None:
+    bearer = verifier.verify(tokens.issue_portal(SECRET, "HS256", ORGANIZATION, APPLICATION, allowed=scopes))
+    assert (bearer.may_publish, bearer.may_publish_somewhere) == (False, somewhere)

@@ -14,11 +14,12 @@ from typing import Final
 from loguru import logger
 
 from app import ids
-from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Payload
+from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Payload, WithParams
 from app.db.shard.table import LEASE_SECONDS, ShardLeases
 from app.doorbell import QUIET_SECONDS
 from app.payload_store.store import StoreAway
 from app.payload_store.stored import StoredPayload
+from app.transformation.pool import Busy
 from worker.holdings import Holdings
 from worker.in_flight import InFlight
 from worker.lanes import Lanes
@@ -36,6 +37,8 @@ _MANY: Final = 8
 _LONGEST_PAUSE: Final = 0.02
 # Until a payload that could not be read is tried again.
 _AWAY_SECONDS: Final = 10.0
+# Until a delivery is tried again that found too many before it that wait for their transformation.
+_BUSY_SECONDS: Final = 1.0
 # Where nothing is rung for: retries, and what a lost ring was for.
 _LONGEST_IDLE_PAUSE: Final = 0.25
 
@@ -81,6 +84,20 @@ class Drain:
         await self._lanes.keep(self._reader.behind)
         await self._sender.suspects.clear()
         self._forget(await self._holdings.renew())
+
+    async def look_around(self) -> None:
+        """Find out what is used that most do without: throttles, retry schedules, the log of attempts.
+
+        What cannot be found out stays as it was. Not part of renewing: a lock on any of these must not cost the leases.
+        """
+        for look in (self._look_for_throttles, self._queue.look_for_subscribers, self._sender.schedules.look):
+            try:
+                await look()
+            except DATABASE_ERRORS as error:
+                logger.warning("what is used is not known anew: {}: {}", type(error).__name__, error)
+
+    async def _look_for_throttles(self) -> None:
+        self._queue.throttled = await self._lanes.throttles.exist()
 
     async def run(self) -> None:
         """Drain until `stop()`. Outlives whatever the database answers; anything else is a bug, and ends it."""
@@ -165,7 +182,7 @@ class Drain:
             self._reader.give_back([row for row in due if row.key not in started])
         for row in kept:
             payload = payloads.get(row.message_id)
-            self._in_flight.weigh(row, payload.size if isinstance(payload, StoredPayload) else len(payload or b""))
+            self._in_flight.weigh(row, len(payload) if isinstance(payload, bytes) else payload.size if payload else 0)
             task = asyncio.create_task(self._deliver(row, payload, receivers.get(row.endpoint_id)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -177,22 +194,31 @@ class Drain:
             if row.canceled or payload is None or receiver is None:
                 await self._sender.cancel(row)
                 return
+            params = None
+            if isinstance(payload, WithParams):
+                params, payload = payload.params, payload.payload
             if isinstance(payload, StoredPayload):
                 payload = await self._stored_payloads.get(payload)
             attempt_id = ids.new_id("atmpt")
             if self._sender.suspects.is_one(row):
-                outcome = await self._sender.send_suspect(row, payload, receiver)
+                made = await self._sender.send_suspect(row, payload, receiver, params)
             else:
-                outcome = await self._sender.send(row, payload, receiver)
-            if outcome is None:
+                made = await self._sender.send(row, payload, receiver, params)
+            if made is None:
                 await self._sender.put_aside(row, attempt_id, receiver.url)
+                return
+            url, outcome = made
+            if outcome is None:
+                await self._sender.cancel(row)
                 return
             # Its lane has room again, while the outcome waits for its commit.
             change, sending = lane.answer(outcome), False
             if change is not None:
                 self.ring(await self._sender.heed(row, change, lane.failing_since, outcome))
-            if due := await self._sender.record(row, attempt_id, receiver.url, outcome):
+            if due := await self._sender.record(row, attempt_id, url, outcome):
                 self.ring(due)
+        except Busy:
+            await self._sender.postpone(row, _BUSY_SECONDS)
         except StoreAway:
             # Not the receiver's failure: it is not counted as one.
             await self._sender.postpone(row, _AWAY_SECONDS)

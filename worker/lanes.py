@@ -1,4 +1,4 @@
-"""How much each endpoint may be sent now: its rate limit, what it bears, its breaker, and what it asked for."""
+"""How much each endpoint may be sent now: by rates, its own and its application's, and by how it has been answering."""
 
 import random
 from collections.abc import Collection, Iterable
@@ -14,12 +14,16 @@ from app.delivery.concurrency import Concurrency
 from app.delivery.limiter import RateLimit
 from app.delivery.outcome import Outcome
 from app.delivery.pause import Pause
+from app.delivery.permits import Permits
+from worker.throttles import Throttles
 
 # Seconds without a send after which an endpoint that is well is forgotten. More than the 10 that its rate looks back.
 _FORGOTTEN_AFTER: Final = 60.0
 # Trigger of a delivery that somebody asked for (a resend); so many at once go to an endpoint whose breaker is open.
 _MANUAL: Final = 1
 _MOST_MANUAL: Final = 4
+# An endpoint that waits for its rate for less is not said to be throttled.
+_THROTTLED_AFTER: Final = 1.0
 
 
 class Lane:
@@ -34,11 +38,13 @@ class Lane:
         "_pause",
         "_revision",
         "_stored",
+        "_throttled_since",
         "_used_at",
         "claimed",
         "endpoint_id",
         "in_flight",
         "shard",
+        "throttle",
     )
 
     def __init__(self, policy: BreakerPolicy, rng: random.Random, ceiling: int, health: EndpointHealth) -> None:
@@ -56,7 +62,10 @@ class Lane:
         self._revision = 0
         self._learned_under = health.revision
         self._stored = health
+        self._throttled_since = health.throttled_since
         self._used_at = monotonic()
+        # What this process may send to all endpoints of the application; None: as much as they bear.
+        self.throttle: Permits | None = None
 
     def heed(self, row: Claimed) -> None:
         """Take over the endpoint's settings as of a claimed row.
@@ -89,6 +98,8 @@ class Lane:
             free = 0 if self._breaker.may_send(wall) > 0 else 1
         if self._limit is not None:
             free = min(free, self._limit.room(monotonic()))
+        if self.throttle is not None:
+            free = min(free, self.throttle.room(monotonic()))
         return max(free, 0)
 
     def admits(self, row: Claimed) -> bool:
@@ -102,14 +113,22 @@ class Lane:
         if row.trigger != _MANUAL or self._breaker.state.opened_at is None or self.in_flight >= _MOST_MANUAL:
             return False
         limited = self._limit is not None and self._limit.room(monotonic()) <= 0
-        return not limited and self._pause.wait(clock.unix()) <= 0
+        throttled = self.throttle is not None and self.throttle.room(monotonic()) <= 0
+        return not limited and not throttled and self._pause.wait(clock.unix()) <= 0
 
     def has_good_room(self) -> bool:
-        """Whether it is worth while to read what waits: not one by one, where many are under way, but by its rate."""
-        return self.wait() <= 0
+        """Whether it is worth while to read what waits: not one by one, where many are under way, but by its rate.
+
+        As far as the endpoint goes: its application may be throttled.
+        """
+        return self._own_wait() <= 0
 
     def wait(self) -> float:
         """Seconds until it has good room, if no send ends meanwhile: inf if that is what it takes."""
+        waits = self._own_wait()
+        return waits if self.throttle is None else max(waits, self.throttle.wait(monotonic()))
+
+    def _own_wait(self) -> float:
         wall = clock.unix()
         if (paused := self._pause.wait(wall)) > 0:
             return paused
@@ -121,12 +140,15 @@ class Lane:
             waits = 0.0
         return waits if self._limit is None else max(waits, self._limit.wait(monotonic()))
 
-    def start(self) -> None:
+    def start(self, *, sends: bool = True) -> None:
+        """Something is begun. What is only to be canceled sends nothing: its application's rate is left to others."""
         self.in_flight += 1
         self.claimed += 1
         self._used_at = monotonic()
         if self._limit is not None:
             self._limit.take(self._used_at)
+        if self.throttle is not None and sends:
+            self.throttle.take(self._used_at)
         if self._breaker.state.opened_at is not None:
             self._breaker.probe(clock.unix())
 
@@ -152,6 +174,7 @@ class Lane:
         """Another process sends to it from now on. What is in flight here ends; what it is sent there is not known."""
         self._revision = 0
         self._limit = None
+        self.throttle = None
 
     @property
     def health(self) -> EndpointHealth:
@@ -164,7 +187,22 @@ class Lane:
             state.consecutive_failures,
             paused_until,
             self._learned_under,
+            self._shown_throttled_since,
         )
+
+    @property
+    def _shown_throttled_since(self) -> float | None:
+        since = self._throttled_since
+        return since if since is not None and clock.unix() - since >= _THROTTLED_AFTER else None
+
+    def note_waiting(self, *, waits: bool) -> None:
+        """Say whether more is due than could be sent. It is throttled if nothing but a rate is in the way."""
+        has_rate = self._limit is not None or self.throttle is not None
+        has_slots = self._concurrency.slots > self.in_flight and self._pause.wait(clock.unix()) <= 0
+        if not (waits and has_rate and has_slots and self._breaker.state.opened_at is None):
+            self._throttled_since = None
+        elif self._throttled_since is None:
+            self._throttled_since = clock.unix()
 
     @property
     def failing_since(self) -> float | None:
@@ -188,8 +226,9 @@ class Lane:
 class Lanes:
     """The lanes of one worker process. `ceiling` is the most that one endpoint may have in flight."""
 
-    def __init__(self, table: EndpointHealthTable, policy: BreakerPolicy, ceiling: int) -> None:
+    def __init__(self, table: EndpointHealthTable, policy: BreakerPolicy, ceiling: int, throttles: Throttles) -> None:
         self._table = table
+        self.throttles = throttles
         self._policy = policy
         self._ceiling = ceiling
         self._rng = random.Random()
@@ -210,6 +249,8 @@ class Lanes:
 
     async def keep(self, waiting: Collection[str]) -> None:
         """Store how endpoints are, where that changed, and forget those that are well, idle, and not `waiting`."""
+        for key, each in self._lanes.items():
+            each.note_waiting(waits=key in waiting)
         changed = [health for lane in self._lanes.values() if (health := lane.unstored()) is not None]
         if changed:
             await self._table.store(changed)

@@ -5,8 +5,8 @@ deliveries of an ordered endpoint that must arrive one after the other) only the
 parked, so that nobody reads them again before it is their turn.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
@@ -17,9 +17,10 @@ from cachetools import TTLCache
 
 from app.db.pending_delivery.lines import Line
 from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Source
+from app.delivery.permits import Permits
 from worker.holdings import BEGINNING, Holdings
 from worker.in_flight import InFlight
-from worker.lanes import Lanes
+from worker.lanes import Lane, Lanes
 
 # Rows become visible in another order than their times. So each reading begins a little before the last row that was
 # seen, and now and then one begins some seconds before it, for a commit that took long.
@@ -208,6 +209,13 @@ class Reader:
         }
         if not ready or self._in_flight.room <= 0:
             return
+        allowed: dict[str, int] = {}
+        if any(lane.throttle is not None for lane in ready.values()):
+            allowed = await self._allowed(ready)
+            # Some may be another process's by now.
+            ready = {key: lane for key, lane in ready.items() if allowed.get(key, 1) > 0 and key in self.behind}
+            if not ready:
+                return
         if self._all_read and now - self._neighbours_at < _NEIGHBOUR_SECONDS:
             share = max(_GENTLE_STARTS // len(ready), 1)
         else:
@@ -215,7 +223,7 @@ class Reader:
             share = max(max(MOST_STARTS - len(due), MOST_STARTS // 2) // len(ready), _LEAST_SHARE)
         sources: dict[str, Source] = {}
         for endpoint_id, lane in ready.items():
-            place, room = self.behind[endpoint_id], min(lane.room(), share)
+            place, room = self.behind[endpoint_id], min(lane.room(), share, allowed.get(endpoint_id, share))
             # What is under way is still there to be read.
             passed = lane.claimed if rereads else min(place.under_way, lane.claimed)
             sources[endpoint_id] = Source(BEGINNING if rereads else place.up_to, passed + room)
@@ -233,21 +241,43 @@ class Reader:
                 self._holdings.of(row.shard) is None or self._in_flight.room <= 0 or not self._start(row, due)
             ):
                 left[endpoint_id] = sources[endpoint_id].room  # Not all that was read is started.
-            else:
-                self.behind[endpoint_id].pass_by(row.next_attempt_at)
+            elif (waiting := self.behind.get(endpoint_id)) is not None:
+                # Else its shard is another process's, since this was read.
+                waiting.pass_by(row.next_attempt_at)
         for endpoint_id, source in sources.items():
             if left[endpoint_id] < source.room:
                 self._heavy[endpoint_id] = None
                 self.behind.pop(endpoint_id, None)
         await self._park(rows)
 
+    async def _allowed(self, ready: Mapping[str, Lane]) -> dict[str, int]:
+        """Of each endpoint whose application is throttled, how many may be started: those that wait longest first.
+
+        What an application may have in all is shared out before anything is read, however many its endpoints are.
+        """
+        waiting: defaultdict[Permits, list[str]] = defaultdict(list)
+        for endpoint_id in sorted(ready, key=lambda key: self.behind[key].up_to):
+            if (throttle := ready[endpoint_id].throttle) is not None:
+                waiting[throttle].append(endpoint_id)
+        await self._lanes.throttles.replenish(waiting.keys())
+        allowed = {}
+        for throttle, endpoint_ids in waiting.items():
+            room = throttle.room(monotonic())
+            share = -(-room // len(endpoint_ids))
+            for endpoint_id in endpoint_ids:
+                allowed[endpoint_id] = min(share, room)
+                room -= allowed[endpoint_id]
+        return allowed
+
     def _start(self, row: Claimed, due: list[Claimed]) -> bool:
         """Count a row as in flight, if its endpoint's lane admits it."""
         lane = self._lanes.of(row.endpoint_id)
         lane.heed(row)
+        if row.application_rate is not None or lane.throttle is not None:
+            lane.throttle = self._lanes.throttles.of(row.application_id, row.application_rate)
         if not lane.admits(row):
             return False
-        lane.start()
+        lane.start(sends=not row.canceled)
         self._in_flight.start(row)
         self._holdings.touch(row.shard)
         due.append(row)

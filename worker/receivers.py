@@ -10,7 +10,6 @@ import msgspec
 from cachetools import LRUCache
 from loguru import logger
 
-from app import __version__
 from app.db.endpoint.access import (
     BasicAuthentication,
     HeaderAuthentication,
@@ -20,25 +19,26 @@ from app.db.endpoint.access import (
 )
 from app.db.endpoint.model import LiveSecret, open_headers, open_secrets
 from app.db.endpoint.sending import SendingSettings, sending_settings
-from app.delivery.head import header_lines
+from app.db.transformation.model import open_transformation
+from app.delivery.head import STANDARD_HEADERS, header_lines
 from app.delivery.oauth import Bearer, TokenRequest, token_request
 from app.delivery.signing import SigningKey
 from app.delivery.tls import TlsSettings
-from app.delivery.url import Target, parse_url
+from app.delivery.url import Target, target_of
 from app.sealing import SealBroken, Sealer
+from app.transformation.contract import Transformation
 
-_STANDARD_HEADERS: Final = {
-    "user-agent": f"Postrider/{__version__}",
-    "accept": "*/*",
-    "content-type": "application/json",
-}
+# How much is kept: so many receivers, or less where they hold code, of which these bytes count as one receiver.
+_MOST_RECEIVERS: Final = 50_000
+_CODE_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """Where an endpoint's messages go, and how they are signed. `target` is a text, the reason, if nowhere.
 
-    `timeout` is in seconds, None where the endpoint has none of its own; `bearer` has the tokens, where it wants any.
+    `timeout` is in seconds, None where the endpoint has none of its own; `bearer` has the tokens, where it wants any;
+    `transformation` is None unless there is code that is enabled, which may choose https URLs only if `https_for_code`.
     """
 
     revision: int
@@ -48,6 +48,8 @@ class Receiver:
     keys: tuple[tuple[SigningKey, int | None], ...] = field(repr=False)
     timeout: float | None = None
     bearer: Bearer | None = None
+    transformation: Transformation | None = None
+    https_for_code: bool = False
 
     def live_keys(self, now: float) -> list[SigningKey]:
         """The keys that sign at a time in unix seconds: the current one, and rotated ones in their grace period."""
@@ -61,7 +63,7 @@ class Receivers:
         self._pool = pool
         self._sealer = sealer
         self._https_only = https_only
-        self._cache: LRUCache[str, Receiver] = LRUCache(maxsize=50_000)
+        self._cache: LRUCache[str, Receiver] = LRUCache(_MOST_RECEIVERS, getsizeof=_weight)
 
     async def get(self, wanted: Collection[tuple[str, int]]) -> dict[str, Receiver]:
         """The receivers of endpoints, each at least of the given revision."""
@@ -94,7 +96,7 @@ def _receiver(sealer: Sealer, settings: SendingSettings, https_only: bool) -> Re
         own = open_headers(sealer, settings.id, settings.headers)
         secrets = open_secrets(sealer, settings.id, settings.secrets)
         tls = _tls(sealer, settings)
-        target = _target(settings.url, tls, https_only)
+        target = target_of(settings.url, tls, https_only=https_only)
         bearer = None
         match open_authentication(sealer, settings.id, settings.authentication):
             case BasicAuthentication(username=username, password=password):
@@ -114,7 +116,15 @@ def _receiver(sealer: Sealer, settings: SendingSettings, https_only: bool) -> Re
             case unknown:
                 assert_never(unknown)
         return Receiver(
-            settings.revision, settings.url, target, _lines(own), _keys(secrets), settings.timeout_seconds, bearer
+            settings.revision,
+            settings.url,
+            target,
+            _lines(own),
+            _keys(secrets),
+            settings.timeout_seconds,
+            bearer,
+            _transformation(sealer, settings),
+            https_only or settings.https_for_code,
         )
     except SealBroken as error:
         # Its deliveries wait in their retries, with this as the reason, until the operator mends the main secret.
@@ -126,14 +136,16 @@ def _receiver(sealer: Sealer, settings: SendingSettings, https_only: bool) -> Re
         return Receiver(settings.revision, settings.url, "the endpoint's secrets or headers cannot be read", b"", ())
 
 
-def _target(url: str, tls: TlsSettings | None, https_only: bool) -> Target | str:
-    try:
-        target = parse_url(url)
-    except ValueError as error:
-        return str(error)
-    if https_only and target.scheme != "https":
-        return "This installation sends to https URLs only: give the endpoint one."
-    return target if tls is None else replace(target, tls=tls)
+def _transformation(sealer: Sealer, settings: SendingSettings) -> Transformation | None:
+    if settings.transformation is None:
+        return None
+    opened = open_transformation(sealer, settings.id, settings.transformation)
+    return Transformation(opened.code, opened.variables or {}) if opened.code else None
+
+
+def _weight(receiver: Receiver) -> int:
+    code = receiver.transformation
+    return 1 if code is None else 1 + (len(code.code) + sum(map(len, code.variables.values()))) // _CODE_BYTES
 
 
 def _tls(sealer: Sealer, settings: SendingSettings) -> TlsSettings | None:
@@ -147,7 +159,7 @@ def _token_target(url: str, tls: TlsSettings | None, https_only: bool) -> Target
     """The client certificate is the receiver's alone to see; its authorities may well have issued this server's too."""
     if tls is not None:
         tls = None if tls.authorities is None else TlsSettings(None, tls.authorities)
-    return _target(url, tls, https_only)
+    return target_of(url, tls, https_only=https_only)
 
 
 def _token_request(client: OAuthAuthentication, target: Target) -> TokenRequest:
@@ -173,7 +185,7 @@ def _with(own: Mapping[str, str], name: str, value: str) -> dict[str, str]:
 
 def _lines(own: Mapping[str, str]) -> bytes:
     names = {name.lower() for name in own}
-    standard = {name: value for name, value in _STANDARD_HEADERS.items() if name not in names}
+    standard = {name: value for name, value in STANDARD_HEADERS.items() if name not in names}
     return header_lines(standard | dict(own))
 
 

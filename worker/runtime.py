@@ -32,6 +32,7 @@ from app.delivery.guard import Guard
 from app.payload_store.store import PayloadStore, open_store
 from app.sealing import Sealer
 from app.settings import Settings, settings
+from worker.background import BackgroundWork
 from worker.drain import Drain
 from worker.lanes import Lanes
 from worker.outbound import outbound_client
@@ -41,12 +42,16 @@ from worker.receivers import Receivers
 from worker.sender import Sender
 from worker.stored_payloads import StoredPayloads
 from worker.sweep import sweep
+from worker.throttles import Throttles
+from worker.transformer import prepare
 
 # With what follows it, less than the 24 seconds that `postrider up` leaves a worker, and Kubernetes' 30.
 GRACE_SECONDS: Final = 20.0
 # A cold shutdown: record what has ended, and let the rest be due again.
 COLD_GRACE_SECONDS: Final = 1.0
 _CLOSING_SECONDS: Final = 3.0
+# A bite of a background task that takes longer is undone.
+_BITE_SECONDS: Final = 1.0
 
 ResultT = TypeVar("ResultT")
 
@@ -61,6 +66,7 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._drain: Drain | None = None
+        self._background: BackgroundWork | None = None
         self._stopped = False
         self._grace = GRACE_SECONDS
         self.database: Database | None = None
@@ -88,6 +94,12 @@ class Runtime:
         if self._loop is not None and self._drain is not None:
             with suppress(RuntimeError):  # The loop has ended, and this process is about to.
                 self._loop.call_soon_threadsafe(self._drain.ring, list(shards))
+
+    def ring_for_tasks(self) -> None:
+        """There is a background task to do. From any thread; before the loop runs it is nothing, the loop will look."""
+        if self._loop is not None and self._background is not None:
+            with suppress(RuntimeError):  # The loop has ended, and this process is about to.
+                self._loop.call_soon_threadsafe(self._background.ring)
 
     def run(self, work: Coroutine[Any, Any, ResultT], timeout: float) -> ResultT:
         """Run a coroutine on the loop, from another thread. TimeoutError after so many seconds."""
@@ -131,6 +143,8 @@ class Runtime:
             await database.close()
 
     async def _deliver(self, database: Database, stopping: asyncio.Task[bool]) -> None:
+        with suppress(*DATABASE_ERRORS):  # Then the first delivery has it made.
+            await prepare(database.pool)
         guard = Guard(self.settings.allowed_networks)
         self.payload_store = open_store(self.settings)
         most = self.settings.worker_max_tasks
@@ -142,17 +156,26 @@ class Runtime:
         sender = Sender(database.pool, queue, client, self.settings)
         disable_after = self.settings.endpoint_failure_disable_after * 3600.0
         lanes = Lanes(
-            EndpointHealthTable(database.pool), BreakerPolicy(disable_after=disable_after), ceiling=max(1, most // 2)
+            EndpointHealthTable(database.pool),
+            BreakerPolicy(disable_after=disable_after),
+            ceiling=max(1, most // 2),
+            throttles=Throttles(database.pool),
         )
-        self._drain = Drain(queue, leases, receivers, lanes, sender, most, StoredPayloads(self.payload_store))
+        stored_payloads = StoredPayloads(self.payload_store)
+        self._drain = Drain(queue, leases, receivers, lanes, sender, most, stored_payloads)
+        self._background = BackgroundWork(database.pool, stored_payloads, self._drain.ring)
         health_file = os.environ.get("POSTRIDER_HEALTH_FILE")
         draining = asyncio.create_task(self._drain.run())
         sweeping = asyncio.create_task(sweep(self._drain, leases, Path(health_file) if health_file else None))
+        working = asyncio.create_task(self._background.run())
         garbage.settle()
         logger.info("delivering")
-        ended, _ = await asyncio.wait({draining, sweeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait({draining, sweeping, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        self._background.stop()
         await self._drain.stop(self._grace)
+        await asyncio.wait({working}, timeout=_BITE_SECONDS)
         sweeping.cancel()
+        working.cancel()
         await client.close()
         guard.close()
         for task in ended - {stopping}:

@@ -7,7 +7,13 @@ SCHEDULE: Final = {
     "forget history": {"task": "postrider.forget_history", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget payloads": {"task": "postrider.forget_payloads", "schedule": 3600.0, "options": {"expires": 3600}},
     "keep ledger": {"task": "postrider.keep_ledger", "schedule": 60.0, "options": {"expires": 60}},
+    "tell of attempts": {"task": "postrider.tell_of_attempts", "schedule": 10.0, "options": {"expires": 10}},
     "purge audit log": {"task": "postrider.purge_audit_log", "schedule": 3600.0, "options": {"expires": 3600}},
+    "purge background tasks": {
+        "task": "postrider.purge_background_tasks",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "purge idempotency keys": {
         "task": "postrider.purge_idempotency_keys",
         "schedule": 600.0,

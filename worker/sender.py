@@ -3,9 +3,10 @@
 import asyncio
 import random
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 import asyncpg
 from loguru import logger
@@ -23,7 +24,10 @@ from app.delivery.retry import Done, GiveUp, RetryIn, decide
 from app.settings import Settings
 from worker.patience import DATABASE_ERRORS, PAUSE_SECONDS, until_done
 from worker.receivers import Receiver
+from worker.retry_schedules import RetrySchedules
+from worker.substitute import parse_substitute
 from worker.suspects import MOST_BEGUN, Suspects
+from worker.transformer import Ready, Transformer
 
 DELIVERED: Final = 0
 DUE: Final = 1
@@ -45,6 +49,13 @@ _PUT_ASIDE: Final = (
 _Kept = bool | Exception
 
 
+class Made(NamedTuple):
+    """An attempt: where it went, and how. None: nothing was sent, because the endpoint's transformation cancels it."""
+
+    url: str
+    outcome: Outcome | None
+
+
 class Sender:
     """Sends for one worker process. Everything that it starts is recorded, or stays due."""
 
@@ -52,7 +63,7 @@ class Sender:
         self._pool = pool
         self._queue = queue
         self._client = client
-        self._schedule = settings.retry_schedule
+        self.schedules = RetrySchedules(pool, settings.retry_schedule)
         self._timeout = settings.worker_request_timeout
         # Seconds that any attempt takes at most that was made until now.
         self.longest_attempt = self._timeout
@@ -61,14 +72,17 @@ class Sender:
         self._verbose = settings.log_level in {"trace", "debug"}
         self._rng = random.Random()
         self.suspects = Suspects(SuspectsTable(pool))
+        self._transformer = Transformer(pool, settings)
         self._records: GroupCommit[Recording, _Kept] = GroupCommit(self._record, gather=_GATHER_SECONDS)
         # For these the next of their line waits.
         self._records_of_lines: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
 
-    async def send_suspect(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome | None:
+    async def send_suspect(
+        self, claimed: Claimed, payload: bytes, receiver: Receiver, params: bytes | None
+    ) -> Made | None:
         """Make one attempt, in its turn, at what may have ended the process that sent it. None: it has, too often."""
         async with self.suspects.in_turn(claimed) as begun:
-            return None if begun >= MOST_BEGUN else await self.send(claimed, payload, receiver)
+            return None if begun >= MOST_BEGUN else await self.send(claimed, payload, receiver, params)
 
     async def put_aside(self, claimed: Claimed, attempt_id: str, url: str) -> None:
         """Give up what ends each process that sends it."""
@@ -91,7 +105,8 @@ class Sender:
     async def record(self, claimed: Claimed, attempt_id: str, url: str, outcome: Outcome) -> Collection[int]:
         """Decide what follows from an attempt, and keep both. The shards in which something is due by it."""
         due: Collection[int] = ()
-        decision = decide(outcome, tries_made=claimed.tries + 1, schedule=self._schedule, rng=self._rng)
+        schedule = () if isinstance(outcome, Delivered) else await self.schedules.of(claimed.message_id)
+        decision = decide(outcome, tries_made=claimed.tries + 1, schedule=schedule, rng=self._rng)
         attempt = _attempted(attempt_id, url, outcome)
         match decision:
             case Done():
@@ -135,19 +150,31 @@ class Sender:
             logger.warning("{} is disabled until its owner enables it again: {}", endpoint_id, reason)
         return due or ()
 
-    async def send(self, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
-        """Make one attempt."""
-        if isinstance(receiver.target, str):
-            return Blocked("url", receiver.target, 0)
+    async def send(self, claimed: Claimed, payload: bytes, receiver: Receiver, params: bytes | None = None) -> Made:
+        """Make one attempt; `params` are the message's `transformationsParams`, if it has any."""
+        url, target, own, spent = receiver.url, receiver.target, receiver.headers, 0
+        if isinstance(target, str):
+            return Made(url, Blocked("url", target, 0))
+        if receiver.transformation is not None:
+            changed = await self._transformer.transform(claimed, payload, receiver, target, params)
+            if not isinstance(changed, Ready):
+                return Made(url, changed)
+            url, target, own, payload, spent = changed
+        elif params is not None:
+            substitute = parse_substitute(params)
+            payload, own = substitute.body(payload), substitute.headers_with(own)
         now = clock.unix()
         timestamp = int(now)
         signature = signing.sign(claimed.message_id, timestamp, payload, receiver.live_keys(now))
         lines = signing.headers(claimed.message_id, timestamp, signature, whitelabel=self._whitelabel)
-        headers, timeout = receiver.headers + b"".join(lines), receiver.timeout or self._timeout
+        headers, timeout = own + b"".join(lines), receiver.timeout or self._timeout
         self.longest_attempt = max(self.longest_attempt, timeout)
         if receiver.bearer is None:
-            return await self._client.post(receiver.target, headers, payload, timeout)
-        return await receiver.bearer.post(self._client, receiver.target, headers, payload, timeout)
+            outcome = await self._client.post(target, headers, payload, timeout)
+        else:
+            outcome = await receiver.bearer.post(self._client, target, headers, payload, timeout)
+        # With the transformation's, so that an endpoint whose code is slow has few deliveries in flight.
+        return Made(url, replace(outcome, milliseconds=outcome.milliseconds + spent) if spent else outcome)
 
     async def _keep(self, recording: Recording) -> bool:
         """Record it, with those that end at the same time. False: the delivery had moved on. Raises what is our bug."""
@@ -187,6 +214,8 @@ def _briefly(outcome: Outcome) -> str:
     match outcome:
         case Delivered(status=code) | Refused(status=code):
             return f"status {code}"
+        case Blocked(reason="transformation"):
+            return "a transformation that fails"
         case Unreachable(detail=detail) | Blocked(detail=detail):
             return detail[:_LONGEST_REASON].replace("\0", "")
         case _:
@@ -204,13 +233,15 @@ def _log(recording: Recording, attempt: Attempted, outcome: Outcome, *, kept: bo
         following = "no more" if claimed.line is None else "no more, and its line goes on"
     # That a line goes on is worth a word where somebody was told that it waits.
     quiet = attempt.status == DELIVERED and kept and (claimed.line is None or claimed.tries <= 0)
+    kind = outcome.reason if isinstance(outcome, Unreachable | Blocked) else ""
     logger.bind(
         attempt_id=attempt.id,
         message_id=claimed.message_id,
         endpoint_id=claimed.endpoint_id,
         status_code=attempt.code,
-        reason="" if attempt.code else attempt.response.decode(errors="replace"),
+        # What a transformation threw is its owner's, and may hold anything.
+        reason="" if attempt.code or kind == "transformation" else attempt.response.decode(errors="replace"),
         # Finer than the reason, which the endpoint's owner sees too: `dns` and `address` look the same from outside.
-        kind=outcome.reason if isinstance(outcome, Unreachable | Blocked) else "",
+        kind=kind,
         milliseconds=attempt.milliseconds,
     ).log("DEBUG" if quiet else "INFO", "attempt: {}", following)

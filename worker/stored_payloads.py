@@ -1,6 +1,7 @@
 """Payloads that are not in Postgres: read when they are sent, once for all deliveries of a message."""
 
 import asyncio
+from collections.abc import Collection
 
 from app.payload_store.store import PayloadStore, StoreAway
 from app.payload_store.stored import StoredPayload
@@ -24,6 +25,12 @@ class StoredPayloads:
             task.add_done_callback(lambda done: self._end(stored.message_id, done))
         # Whoever stops waiting does not take it away from the others.
         return await asyncio.shield(task)
+
+    async def forget(self, message_ids: Collection[str]) -> None:
+        """Forget the payloads of messages. StoreAway if that cannot be done at the moment."""
+        if self._store is None:
+            raise StoreAway("POSTRIDER_PAYLOAD_STORE is not set, and these payloads are in it")
+        await self._store.delete(message_ids)
 
     def _end(self, message_id: str, task: asyncio.Task[bytes]) -> None:
         del self._reading[message_id]

@@ -22,6 +22,20 @@ _QUICK_SECONDS: Final = 0.5
 
 async def sweep(drain: Drain, leases: ShardLeases, health_file: Path | None) -> None:
     """Sweep for ever. `health_file` is touched each time that the database answered."""
+    looking = asyncio.create_task(_look_around(drain))
+    try:
+        await _sweep(drain, leases, health_file)
+    finally:
+        looking.cancel()
+
+
+async def _look_around(drain: Drain) -> None:
+    while True:
+        await drain.look_around()
+        await asyncio.sleep(_SECONDS)
+
+
+async def _sweep(drain: Drain, leases: ShardLeases, health_file: Path | None) -> None:
     ahead = 0.0
     while True:
         swept = asyncio.get_running_loop().time()

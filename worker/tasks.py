@@ -7,7 +7,10 @@ from celery import shared_task
 
 from app.db.api_token.fresh import forget_revocations
 from app.db.audit.entry import purge_entries
+from app.db.background_task.bites import purge_tasks
 from app.db.idempotency_key.table import purge_expired
+from app.db.one_time_token.table import forget_one_time_tokens
+from app.db.operational_webhook.attempt_log import tell_of_noted
 from app.db.partition.table import ensure_partitions
 from worker.ledger import keep_figures
 from worker.retention import forget_old, forget_payloads
@@ -15,6 +18,8 @@ from worker.runtime import Runtime
 
 _CHORE_SECONDS = 120
 _LONG_CHORE_SECONDS = 3000
+# How long ended background tasks are shown.
+_TASK_DAYS = 30
 
 
 @shared_task(name="postrider.drain")
@@ -22,6 +27,13 @@ def drain(shards: Sequence[int]) -> None:
     """Something is due in these shards: drain them on this process's loop."""
     if Runtime.current is not None:
         Runtime.current.ring(shards)
+
+
+@shared_task(name="postrider.run_background_tasks")
+def run_background_tasks() -> None:
+    """A background task was started: look for it on this process's loop."""
+    if Runtime.current is not None:
+        Runtime.current.ring_for_tasks()
 
 
 @shared_task(name="postrider.prepare_partitions")
@@ -60,13 +72,28 @@ def keep_ledger() -> None:
     runtime.run(keep_figures(runtime.settings, _pool(runtime)), _CHORE_SECONDS)
 
 
+@shared_task(name="postrider.tell_of_attempts")
+def tell_of_attempts() -> None:
+    """Tell the organizations that subscribe to the log of attempts what was noted for them."""
+    runtime = _runtime()
+    runtime.ring(runtime.run(tell_of_noted(_pool(runtime)), _CHORE_SECONDS))
+
+
 @shared_task(name="postrider.purge_audit_log")
 def purge_audit_log() -> None:
-    """Forget entries of the audit log that are too old, and revocations of tokens that have expired."""
+    """Forget entries of the audit log that are too old, and revocations and one-time tokens that have expired."""
     runtime = _runtime()
     pool = _pool(runtime)
     runtime.run(purge_entries(pool, runtime.settings.audit_retention_days), _LONG_CHORE_SECONDS)
     runtime.run(forget_revocations(pool), _CHORE_SECONDS)
+    runtime.run(forget_one_time_tokens(pool), _CHORE_SECONDS)
+
+
+@shared_task(name="postrider.purge_background_tasks")
+def purge_background_tasks() -> None:
+    """Forget background tasks that ended long ago."""
+    runtime = _runtime()
+    runtime.run(purge_tasks(_pool(runtime), _TASK_DAYS), _CHORE_SECONDS)
 
 
 def _runtime() -> Runtime:

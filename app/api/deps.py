@@ -1,6 +1,7 @@
 """What points ask for: who calls, a session, a service's parts. Annotated, so that a point's signature says it all."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Request
@@ -14,7 +15,7 @@ from app.db.application.table import ApplicationsTable
 from app.db.audit.entry import write_entry
 from app.db.audit.model import Actor, ActorKind
 from app.db.audit.trail import record
-from app.db.session import Database, due_after_commit
+from app.db.session import Database, due_after_commit, tasks_after_commit
 from app.doorbell import Doorbell
 from app.errors import AuthenticationFailed, InsufficientAccess, NotFound
 from app.payload_store.store import PayloadStore
@@ -51,14 +52,38 @@ def actor_of(request: Request) -> Actor:
     else:
         kind = ActorKind.ORGANIZATION if caller.application_id is None else ActorKind.PORTAL
     name = f"{caller.token_id}/{caller.session_id}" if caller.session_id else caller.token_id
-    return Actor(kind, caller.organization_id, name, address)
+    # Who manages environments acts for the one that the path names: its owner wants to know.
+    managed = request.path_params.get("env_id") if caller.is_management else None
+    return Actor(kind, managed or caller.organization_id, name, address)
 
 
 async def organization(request: Request) -> Principal:
     """The caller, who must be an organization. InsufficientAccess for a portal's token."""
     caller = await principal(request)
     if caller.application_id is not None:
-        raise InsufficientAccess
+        raise _beyond(request, "a token of the organization")
+    return caller
+
+
+async def publisher(request: Request) -> Principal:
+    """The caller, who publishes: an organization, or whoever has a token to publish to one application."""
+    caller = await principal(request)
+    if not caller.may_publish_somewhere:
+        raise _beyond(request, "a token of the organization, or one of create-message-token")
+    return caller
+
+
+def _beyond(request: Request, needed: str) -> InsufficientAccess:
+    return InsufficientAccess(f"{InsufficientAccess.text} {operation_of(request)} needs {needed}.")
+
+
+async def management(request: Request) -> Principal:
+    """The caller, who must manage the installation. InsufficientAccess for everybody else."""
+    caller = await principal(request)
+    if not caller.is_management:
+        raise InsufficientAccess(
+            "Environments are managed with a management token: `postrider tokens create NAME --management` makes one."
+        )
     return caller
 
 
@@ -79,6 +104,8 @@ async def sealer(request: Request) -> Sealer:
 
 PrincipalDep = Annotated[Principal, Depends(principal)]
 OrganizationDep = Annotated[Principal, Depends(organization)]
+ManagementDep = Annotated[Principal, Depends(management)]
+PublisherDep = Annotated[Principal, Depends(publisher)]
 DatabaseDep = Annotated[Database, Depends(database)]
 SettingsDep = Annotated[Settings, Depends(app_settings)]
 SealerDep = Annotated[Sealer, Depends(sealer)]
@@ -107,12 +134,16 @@ async def _writing(request: Request, database: DatabaseDep, bell: DoorbellDep) -
         else:
             trail = record(session)
             if idempotency.has_key(request):
-                await idempotency.claim(request, await principal(request), session, request.app.state.sealer)
+                # An operation that needs no token is not to be refused for a bad one; all others refuse it themselves.
+                with suppress(AuthenticationFailed):
+                    await idempotency.claim(request, await principal(request), session, request.app.state.sealer)
             yield session
             # In the same transaction: neither a change without its entry, nor an entry without its change.
             references = list(request.path_params.values())
             await write_entry(session, actor_of(request), operation_of(request), trail, references)
     bell.ring(due_after_commit(session))
+    if tasks_after_commit(session):
+        bell.ring_for_tasks()
 
 
 async def _reading(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
@@ -136,7 +167,9 @@ EndpointRef = Annotated[
 MessageRef = Annotated[
     str, Path(alias="msg_id", description="The message's id or event id.", max_length=256, pattern=REFERENCE)
 ]
-AttemptRef = Annotated[str, Path(alias="attempt_id", max_length=256, pattern=REFERENCE)]
+AttemptRef = Annotated[
+    str, Path(alias="attempt_id", description="The attempt's id.", max_length=256, pattern=REFERENCE)
+]
 
 
 async def find_application(session: AsyncSession, caller: Principal, reference: str) -> ApplicationRow:

@@ -1,10 +1,17 @@
 """What the OpenAPI document says beside that which FastAPI finds in the points."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Final
+
+from app.api.examples import Examples, MissingExample
+from app.api.responses import ERRORS, code_of
+from app.api.tags import TAGS
 
 Json = dict[str, Any]
 
+_JSON: Final = "application/json"
 _OPEN_TAGS: Final = frozenset({"Health"})
 _CREATED: Final = ("200", "201", "202")
 # Which field of what was created names it in the paths of others.
@@ -13,24 +20,48 @@ _NAMES: Final = {
     "endpoint_id": "/id",
     "msg_id": "/id",
     "event_type_name": "/name",
+    "sink_id": "/id",
 }
 _REQUEST_ID: Final = {
     "description": "The request's correlation id: the caller's own `X-Request-ID`, or a new one.",
     "schema": {"type": "string"},
 }
+_IDEMPOTENCY_KEY: Final = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "description": "The same request with the same key is carried out once, and answered the same again.",
+    "schema": {"type": "string"},
+}
 
 
 def complete(document: Json) -> None:
-    """Add to a document, in place: who needs a token, the headers of all responses, and where created things are."""
-    schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-    schemes["token"] = {"type": "http", "scheme": "bearer", "description": "`make -s token` prints one."}
-    document["components"].setdefault("headers", {})["RequestId"] = _REQUEST_ID
+    """Add to a document, in place, what FastAPI does not know.
+
+    Who needs a token, the headers of all requests and responses, examples, and where created things are. The errors
+    that all operations share are written once.
+    """
+    used = {tag for _, _, operation in _operations(document) for tag in operation.get("tags", ())}
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in used]
+    # Wherever the document itself comes from.
+    document.setdefault("servers", [{"url": "/"}])
+    components = document.setdefault("components", {})
+    scheme = {"type": "http", "scheme": "bearer", "description": "`make -s token` prints one."}
+    components.setdefault("securitySchemes", {})["token"] = scheme
+    components.setdefault("headers", {})["RequestId"] = _REQUEST_ID
     document["security"] = [{"token": []}]
-    for _, _, operation in _operations(document):
+    schemas = components.get("schemas", {})
+    _forget_defaults_of_patches(schemas)
+    examples = Examples(schemas)
+    for _, method, operation in _operations(document):
         if _OPEN_TAGS & set(operation.get("tags", ())):
             operation["security"] = []
-        for response in operation["responses"].values():
-            response.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/RequestId"}
+        if method == "post":
+            _take_idempotency_key(operation)
+        _show_examples(operation, examples)
+        _share_errors(operation, components.setdefault("responses", {}))
+    for response in (*components.get("responses", {}).values(), *_own_responses(document)):
+        response.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/RequestId"}
     _link(document)
 
 
@@ -39,6 +70,53 @@ def _operations(document: Json) -> Iterator[tuple[str, str, Json]]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             yield path, method, operation
+
+
+def _own_responses(document: Json) -> Iterator[Json]:
+    for _, _, operation in _operations(document):
+        yield from (response for response in operation["responses"].values() if "$ref" not in response)
+
+
+def _forget_defaults_of_patches(schemas: Json) -> None:
+    """What a PATCH leaves out stays as it is: the defaults of its models are never used."""
+    for name, schema in schemas.items():
+        if "Patch" in name:
+            for field in schema.get("properties", {}).values():
+                field.pop("default", None)
+
+
+def _take_idempotency_key(operation: Json) -> None:
+    parameters = operation.setdefault("parameters", [])
+    if all(parameter["name"] != _IDEMPOTENCY_KEY["name"] for parameter in parameters):
+        parameters.append(dict(_IDEMPOTENCY_KEY))
+
+
+def _show_examples(operation: Json, examples: Examples) -> None:
+    """Give parameters and bodies an example; a field that has none leaves its body without, and fails a test."""
+    name = operation["operationId"]
+    for parameter in operation.get("parameters", ()):
+        with suppress(MissingExample):
+            parameter["example"] = examples.of(parameter["schema"], f"{name}.{parameter['name']}")
+    bodies = [operation["requestBody"]] if "requestBody" in operation else []
+    for holder in (*bodies, *operation["responses"].values()):
+        if _JSON in holder.get("content", {}):
+            media_type = holder["content"][_JSON]
+            with suppress(MissingExample):
+                media_type.setdefault("example", examples.of(media_type["schema"], name))
+    for status, response in operation["responses"].items():
+        example = response.get("content", {}).get(_JSON, {}).get("example")
+        if int(status) >= HTTPStatus.BAD_REQUEST and isinstance(example, dict) and "code" in example:
+            example |= {"code": code_of(int(status)), "detail": f"{response['description']}."}
+
+
+def _share_errors(operation: Json, shared: Json) -> None:
+    """Replace the errors that every operation has by references; `shared` is where they are kept."""
+    for status, said in ERRORS.items():
+        response = operation["responses"].get(str(status), {})
+        if response.get("description") == said["description"]:
+            name = HTTPStatus(int(status)).phrase.title().replace(" ", "")
+            shared.setdefault(name, response)
+            operation["responses"][str(status)] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _link(document: Json) -> None:

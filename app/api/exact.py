@@ -1,6 +1,6 @@
 """JSON that is passed on as it came: number formats, key order and duplicate keys of a payload are the sender's."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import orjson
 from fastapi import Response
@@ -12,6 +12,15 @@ RawJson = Annotated[
     PlainSerializer(lambda raw: orjson.Fragment(raw)),
     WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
+
+
+# How msgspec puts it, also where there is nothing at all.
+_TRUNCATED: Final = "Input data was truncated"
+
+
+def reason_of(error: Exception) -> str:
+    """Why a body is no JSON, for its sender."""
+    return "it is empty, or ends before the JSON does" if str(error) == _TRUNCATED else str(error)
 
 
 def exact_json(model: BaseModel) -> bytes:

@@ -2,15 +2,17 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from app import ids
 
+# A plus that was not encoded in a query is a space.
+_LOST_PLUS = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d\S* \d\d:?\d\d$")
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 UID_PATTERN = re.compile(r"^[a-zA-Z0-9\-_.]+$")
 _EVENT_TYPE = UID_PATTERN
@@ -32,6 +34,12 @@ class Dto(BaseModel):
         return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set))})"
 
     __str__ = __repr__
+
+
+def example(**fields: object) -> ConfigDict:
+    """Configures a model whose fields' examples do not go together: these, as they are on the wire, do."""
+    shown: Any = fields
+    return ConfigDict(json_schema_extra={"examples": [shown]})
 
 
 def at_most(entries: int) -> BeforeValidator:
@@ -74,8 +82,11 @@ def _whole(value: object) -> object:
 
 def _rfc_3339(value: object) -> object:
     """Pydantic would take a number for seconds, or milliseconds, since 1970."""
-    if isinstance(value, str) and not _DATE_AND_TIME.match(value):
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE_AND_TIME.match(value)):
         raise PydanticCustomError("datetime_parsing", "Input should be a date and time, as in 2026-01-31T23:59:59Z")
+    if isinstance(value, str) and _LOST_PLUS.match(value):
+        text = "Input should be a date and time, without a space before its offset: write Z, or %2B in place of +"
+        raise PydanticCustomError("datetime_parsing", text)
     return value
 
 
@@ -105,7 +116,8 @@ Metadata = Annotated[
             "maxProperties": _MOST_METADATA,
             "propertyNames": {"pattern": _WITHOUT_NUL},
             "additionalProperties": {"type": "string", "pattern": _WITHOUT_NUL},
-        }
+        },
+        examples=[{"plan": "gold"}],
     ),
     AfterValidator(_check_metadata),
     at_most(_MOST_METADATA),
@@ -118,16 +130,17 @@ Name = Annotated[
 ]
 whole = BeforeValidator(_whole)
 # Rates are 16-bit numbers in the SDKs.
-Rate = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1), whole]
+Rate = Annotated[int, Field(strict=True, ge=1, le=2**16 - 1, examples=[50]), whole]
 # A time in a query.
 rfc_3339 = BeforeValidator(_rfc_3339)
-Moment = Annotated[datetime, AfterValidator(_in_utc), rfc_3339]
+Moment = Annotated[datetime, Field(examples=["2026-01-31T23:59:59Z"]), AfterValidator(_in_utc), rfc_3339]
 Flag = Annotated[bool, Field(strict=True)]
-EventTypeName = Annotated[str, Field(max_length=256, pattern=_EVENT_TYPE.pattern)]
-Channel = Annotated[str, Field(max_length=128, pattern=r"^[a-zA-Z0-9\-_.+:]+$")]
+EventTypeName = Annotated[str, Field(max_length=256, pattern=_EVENT_TYPE.pattern, examples=["invoice.paid"])]
+Channel = Annotated[str, Field(max_length=128, pattern=r"^[a-zA-Z0-9\-_.+:]+$", examples=["project_1337"])]
 # RFC 3339 in UTC with a Z, as the SDKs parse it.
 Timestamp = Annotated[
     datetime,
     BeforeValidator(_as_utc),
     PlainSerializer(lambda value: value.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T23:59:59Z"]}),
 ]

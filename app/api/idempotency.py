@@ -75,11 +75,15 @@ async def settle(request: Request, response: Response) -> None:
 
 
 def _identity(request: Request, caller: Principal) -> str:
-    """Who asked, for what, under which key. Another operation may have the same key, and so may another caller."""
+    """Who asked, for what, under which key. Another operation may have the same key, and so may another caller.
+
+    Who may do less than the first one did is another caller: an answer may hold what it could not have got.
+    """
     scope = request.scope
     parts = (
         caller.organization_id,
         caller.application_id or "",
+        "all" if caller.scopes is None else " ".join(sorted(caller.scopes)),
         f"{scope['path']}?{scope['query_string'].decode('latin-1')}",
         request.headers[_HEADER],
     )

@@ -17,11 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem, response_to
 from app.api.security_headers import secured
-from app.errors import EncodedBody, PayloadTooLarge
+from app.errors import EncodedBody, NotFound, PayloadTooLarge
 from app.logs import correlation_id
 
 # A token of RFC 9110 §5.6.2: visible ASCII without separators, so that it is safe in logs and headers.
 _SANE_ID: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
+# Routes are found by the decoded path, in which such a slash would end a segment: the name that it is part of
+# would become another path. No name of ours has one.
+_SLASH_IN_A_NAME: Final = re.compile(rb"%2[fF]")
 _CLIENT_LEFT: Final = 499
 _OUR_BUG: Final = 500
 
@@ -70,7 +73,7 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._application_for(headers)(scope, receive, send_with_id)
+            await self._application_for(scope, headers)(scope, receive, send_with_id)
         except ClientDisconnect:
             status = _CLIENT_LEFT
         except Exception as error:
@@ -83,8 +86,8 @@ class RequestMiddleware:
         if status >= self._least_status:
             _log(scope, status, perf_counter() - started)
 
-    def _application_for(self, headers: dict[bytes, bytes]) -> ASGIApp:
-        """The application, with around it what a request with these headers needs."""
+    def _application_for(self, scope: Scope, headers: dict[bytes, bytes]) -> ASGIApp:
+        """The application, with around it what a request with this path and these headers needs."""
         app = self._app
         if (length := headers.get(b"content-length")) is not None:
             # The server cuts the body at the declared length, so that it needs no counting.
@@ -95,6 +98,8 @@ class RequestMiddleware:
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             # Never inflated: nobody can know how large it would become.
             app = problem(EncodedBody())
+        if _SLASH_IN_A_NAME.search(scope.get("raw_path") or b""):
+            app = problem(NotFound())
         if b"origin" in headers:
             app = CORSMiddleware(
                 app, allow_origins=_ANY, allow_methods=_ANY, allow_headers=_ANY, expose_headers=_EXPOSED

@@ -65,13 +65,24 @@ class Paging(BaseModel):
         return Window(self.limit, cursor or None, ascending, backwards)
 
 
+def _limit(
+    limit: Annotated[
+        int, Query(description="Most items to return.", ge=1, json_schema_extra={"maximum": _MOST}, examples=[50])
+    ] = 50,
+) -> int:
+    if limit > _MOST:
+        raise ValidationFailed(Violation(("query", "limit", "limit"), f"Given limit must not exceed {_MOST}"))
+    return limit
+
+
+LimitDep = Annotated[int, Depends(_limit)]
+
+
 def _paging(
-    limit: Annotated[int, Query(description="Most items to return.", ge=1, json_schema_extra={"maximum": _MOST})] = 50,
+    limit: LimitDep,
     iterator: Annotated[str | None, Query(description="The `iterator` or `prevIterator` of another page.")] = None,
     order: Annotated[Literal["ascending", "descending"] | None, Query(description="The order of the list.")] = None,
 ) -> Paging:
-    if limit > _MOST:
-        raise ValidationFailed(Violation(("query", "limit", "limit"), f"Given limit must not exceed {_MOST}"))
     if iterator is not None and "\0" in iterator:
         raise ValidationFailed(Violation(("query", "iterator"), "The iterator is not one that a list returned"))
     return Paging(limit=limit, iterator=iterator, order=order)
@@ -81,12 +92,24 @@ PagingDep = Annotated[Paging, Depends(_paging)]
 
 
 def list_out(
-    rows: Sequence[SourceT], done: bool, key: Callable[[SourceT], str], item: Callable[[SourceT], ItemT]
+    rows: Sequence[SourceT],
+    done: bool,
+    key: Callable[[SourceT], str],
+    item: Callable[[SourceT], ItemT],
+    *,
+    reached: str | None = None,
+    backwards: bool = False,
 ) -> ListOut[ItemT]:
-    """The page that goes on the wire, of the rows that were read."""
+    """The page that goes on the wire, of the rows that were read.
+
+    `reached`: how far was looked, if that was not to the list's end and the page is not full. It goes on there.
+    """
+    iterator, previous = (key(rows[-1]), key(rows[0])) if rows else (None, None)
+    if reached is not None:
+        iterator, previous = (iterator, reached) if backwards else (reached, previous)
     return ListOut[ItemT](
         data=[item(row) for row in rows],
-        iterator=key(rows[-1]) if rows else None,
-        prev_iterator=f"-{key(rows[0])}" if rows else None,
+        iterator=iterator,
+        prev_iterator=None if previous is None else f"-{previous}",
         done=done,
     )

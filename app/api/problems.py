@@ -20,8 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from app import clock
+from app.api.responses import code_of
 from app.db.session import CONNECTION_ERRORS
-from app.errors import BadRequest, PostriderError, Unavailable, ValidationFailed, Violation
+from app.errors import BadRequest, NotFound, PostriderError, Unavailable, ValidationFailed, Violation
 from app.logs import correlation_id
 
 # Pydantic's names of the failures that Svix's parser reports (wrong JSON, wrong type, missing field), as opposed to
@@ -33,23 +34,17 @@ _PARSE_FAILURES: Final = frozenset(
 _MOST_VIOLATIONS: Final = 100
 _LONGEST_LOC_PART: Final = 256
 _LONGEST_TEXT: Final = 500
-_CODES: Final = {
-    400: "generic_error",
-    401: "authentication_failed",
-    403: "insufficient access",
-    404: "not_found",
-    409: "conflict",
-    413: "payload_too_large",
-    415: "unsupported_encoding",
-    422: "validation_error",
-    501: "not_implemented",
-    503: "unavailable",
-}
+_LENGTHS: Final = frozenset({"too_short", "too_long"})
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TEXTS: Final = {
     404: "Nothing is served at this path; /docs lists what is.",
     405: "This path does not serve this method; the Allow header lists those that it does.",
 }
+
+
+# What an SDK asks for whose address holds the path that it adds itself.
+_PATH_TWICE: Final = "/api/v1/api/v1"
+_PATH_TWICE_TEXT: Final = "/api/v1 is there twice: the server_url of an SDK must not end with /api/v1."
 
 
 def problem_body(code: str, detail: str) -> bytes:
@@ -101,6 +96,9 @@ def invalid_input(error: RequestValidationError) -> PostriderError:
         # The position of a syntax error is not a place in the document.
         loc = ("body",) if kind == "json_invalid" else tuple(_loc_part(part) for part in path)
         violation_kind = "value_error.jsondecode" if parse_failure else "value_error"
+        if kind in _LENGTHS and isinstance(failure.get("input"), str):
+            # Pydantic counts items where it does not know that it is a text.
+            text = text.replace(" item", " character").replace(" after validation", "")
         # Some texts of Pydantic's repeat what was sent.
         violations.append(Violation(loc, text.removeprefix("Value error, ")[:_LONGEST_TEXT], violation_kind))
     return ValidationFailed(*violations)
@@ -113,6 +111,8 @@ def install(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             error.headers = {"Allow": _served_methods(request)}
+        elif isinstance(error, HTTPException) and request.url.path.startswith(_PATH_TWICE):
+            error = NotFound(_PATH_TWICE_TEXT)
         return response_to(error)
 
     # Exception: so that the answer to a bug has the shape of all others; it is raised again when it is sent.
@@ -146,8 +146,7 @@ def _http_problem(error: HTTPException) -> Response:
     if isinstance(cause, PostriderError):
         # FastAPI's own words stand for what the reading of the body raised (app/api/strict.py).
         return problem(cause)
-    code = _CODES.get(status) or HTTPStatus(status).name.lower()
-    return _response(status, problem_body(code, _TEXTS.get(status) or error.detail), error.headers)
+    return _response(status, problem_body(code_of(status), _TEXTS.get(status) or error.detail), error.headers)
 
 
 def _served_methods(request: Request) -> str:

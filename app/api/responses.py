@@ -1,8 +1,9 @@
 """The errors that every operation may answer, for the OpenAPI document: those of the Svix API, and of our own front."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.fields import Dto, Timestamp
 
@@ -10,18 +11,23 @@ from app.api.fields import Dto, Timestamp
 class ProblemOut(BaseModel):
     """An error, and what an operator needs to find its log line; its names are as they stand here."""
 
-    code: str
-    detail: str
-    correlation_id: str
+    code: str = Field(description="What is the matter, in a word that stays.", examples=["not_found"])
+    detail: str = Field(description="The same for people, and what to do about it.", examples=["Entity not found"])
+    correlation_id: str = Field(
+        description="The request's `X-Request-ID`.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"]
+    )
     timestamp: Timestamp
 
 
 class ViolationOut(Dto):
     """One reason why an input is refused; `loc` is the path to it."""
 
-    loc: list[str]
-    msg: str
-    type: str
+    loc: list[str] = Field(examples=[["body", "url"]])
+    msg: str = Field(examples=["Field required"])
+    type: str = Field(
+        description="`value_error.jsondecode` for what is no JSON, missing, or of another type.",
+        examples=["value_error.jsondecode"],
+    )
 
 
 class ViolationsOut(Dto):
@@ -29,6 +35,21 @@ class ViolationsOut(Dto):
 
     detail: list[ViolationOut]
 
+
+CODES: Final = {
+    400: "generic_error",
+    401: "authentication_failed",
+    403: "insufficient access",
+    404: "not_found",
+    409: "conflict",
+    413: "payload_too_large",
+    415: "unsupported_encoding",
+    422: "validation_error",
+    431: "headers_too_large",
+    501: "not_implemented",
+    503: "unavailable",
+}
+"""What an error is called where nobody has said anything more exact; of other statuses it is the status's name."""
 
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": ProblemOut, "description": "The query string cannot be read, or the request cannot be carried out"},
@@ -52,3 +73,8 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
     },
 }
+
+
+def code_of(status: int) -> str:
+    """The code of an error about which nothing is known but its status."""
+    return CODES.get(status) or HTTPStatus(status).name.lower()

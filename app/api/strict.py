@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from app.api import idempotency
+from app.api.exact import reason_of
 from app.errors import ValidationFailed, Violation
 
 _DECODER: Final = msgspec.json.Decoder()
@@ -51,5 +52,5 @@ class _StrictRequest(Request):
         except RecursionError:
             reason = "the body nests too deep"
         except (msgspec.DecodeError, ValueError) as error:
-            reason = f"the body is not JSON in UTF-8, or too much of it: {error}"
+            reason = f"the body is not JSON in UTF-8, or too much of it: {reason_of(error)}"
         raise ValidationFailed(Violation(("body",), reason, "value_error.jsondecode"))

@@ -1,4 +1,4 @@
-"""Lists of what happened: newest first, in at most 90 days, filtered by time, channel and event type.
+"""Lists of what happened: newest first, in at most 90 days, filtered by time, channel, tag and event type.
 
 `after` alone reads forward from that time: it gives the oldest that follow it, still with the newest of them first.
 """
@@ -12,7 +12,7 @@ from fastapi import Depends, Query, Request
 from pydantic import TypeAdapter, ValidationError
 
 from app import clock, ids
-from app.api.fields import Channel, EventTypeName, Moment, Text
+from app.api.fields import Channel, EventTypeName, Moment
 from app.api.paging import Paging, PagingDep
 from app.db.history import Span
 from app.db.message.model import MessageFilter
@@ -21,8 +21,9 @@ from app.errors import ValidationFailed, Violation
 # Ids are made by the clocks of many machines.
 _AHEAD: Final = timedelta(hours=1)
 _REACH: Final = timedelta(days=90) + _AHEAD
-_EVENT_TYPES_NAME: Final = re.compile(r"event_types(\[\d*\])?")
-_NAMES: Final = TypeAdapter(list[EventTypeName])
+_INDEX: Final = re.compile(r"\[\d*\]$")
+_NAMES: Final[TypeAdapter[list[str]]] = TypeAdapter(list[EventTypeName])
+_CHANNEL_NAMES: Final[TypeAdapter[list[str]]] = TypeAdapter(list[Channel])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +67,95 @@ def _event_types(
     request: Request,
     event_types: Annotated[
         list[str] | None,
-        Query(description="Only these event types: repeated, or comma-separated, or as `event_types[]`."),
+        Query(
+            description="Only these event types: repeated, or comma-separated, or as `event_types[]`.",
+            examples=[["invoice.paid"]],
+        ),
     ] = None,
 ) -> tuple[str, ...] | None:
+    text = "event types are up to 256 characters of ^[a-zA-Z0-9\\-_.]+$"
+    return _listed(request, "event_types", _NAMES, text)
+
+
+def _channels(
+    request: Request,
+    channels: Annotated[
+        list[str] | None,
+        Query(
+            description="Only what was published on one of these channels: repeated, or comma-separated.",
+            examples=[["project_1337"]],
+        ),
+    ] = None,
+) -> tuple[str, ...] | None:
+    text = "channels are up to 128 characters of ^[a-zA-Z0-9\\-_.+:]+$"
+    return _listed(request, "channels", _CHANNEL_NAMES, text)
+
+
+def _listed(request: Request, name: str, kind: TypeAdapter[list[str]], text: str) -> tuple[str, ...] | None:
+    """What a query says in a parameter, however it lists it: also as `name[]` and `name[0]`. ValidationFailed."""
     values = [
-        name
-        for key, value in request.query_params.multi_items()
-        if _EVENT_TYPES_NAME.fullmatch(key)
-        for name in value.split(",")
-        if name
+        value
+        for key, values in request.query_params.multi_items()
+        if _INDEX.sub("", key) == name
+        for value in values.split(",")
+        if value
     ]
     try:
-        return tuple(dict.fromkeys(_NAMES.validate_python(values))) or None
+        return tuple(dict.fromkeys(kind.validate_python(values))) or None
     except ValidationError:
-        text = "event types are up to 256 characters of ^[a-zA-Z0-9\\-_.]+$"
-        raise ValidationFailed(Violation(("query", "event_types"), text)) from None
+        raise ValidationFailed(Violation(("query", name), text)) from None
+
+
+ChannelFilter = Annotated[
+    Channel | None, Query(description="Only what was published on this channel.", examples=["project_1337"])
+]
+TagFilter = Annotated[
+    str | None,
+    Query(
+        description="Only messages with this tag.",
+        max_length=128,
+        pattern=r"^[a-zA-Z0-9\-_./\\#]+$",
+        examples=["urgent"],
+    ),
+]
+Before = Annotated[
+    Moment | None, Query(description="Only what came before this time.", examples=["2026-02-01T00:00:00Z"])
+]
+After = Annotated[
+    Moment | None, Query(description="Only what came after this time.", examples=["2026-01-01T00:00:00Z"])
+]
+EventTypesDep = Annotated[tuple[str, ...] | None, Depends(_event_types)]
+ChannelsDep = Annotated[tuple[str, ...] | None, Depends(_channels)]
 
 
 def _timeline(
     paging: PagingDep,
-    event_types: Annotated[tuple[str, ...] | None, Depends(_event_types)],
-    channel: Annotated[Channel | None, Query(description="Only what was published on this channel.")] = None,
-    before: Annotated[Moment | None, Query(description="Only what came before this time.")] = None,
-    after: Annotated[Moment | None, Query(description="Only what came after this time.")] = None,
-    tag: Annotated[Text | None, Query(description="Only messages with this tag.", max_length=128)] = None,
+    event_types: EventTypesDep,
+    channel: ChannelFilter = None,
+    before: Before = None,
+    after: After = None,
+    tag: TagFilter = None,
     with_content: Annotated[
-        bool, Query(description="Whether to return payloads and responses; `{}` stands for them if not.")
+        bool,
+        Query(
+            description="Whether to return payloads and responses; `{}` stands for them if not.", examples=[True, False]
+        ),
     ] = True,
 ) -> Timeline:
     return Timeline(paging, before, after, MessageFilter(event_types, channel, tag), with_content)
 
 
+def _all_of(
+    event_types: EventTypesDep,
+    channel: ChannelFilter = None,
+    before: Before = None,
+    after: After = None,
+    tag: TagFilter = None,
+) -> Timeline:
+    everything = Paging(limit=1, iterator=None, order=None)
+    return Timeline(everything, before, after, MessageFilter(event_types, channel, tag), with_content=False)
+
+
 TimelineDep = Annotated[Timeline, Depends(_timeline)]
+# What is counted, not listed.
+WholeTimelineDep = Annotated[Timeline, Depends(_all_of)]

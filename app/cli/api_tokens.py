@@ -16,7 +16,7 @@ from app import ids
 from app.api.api import router
 from app.api.api_token.models import ApiTokenCensoredOut, ApiTokenExpireIn, ApiTokenIn
 from app.api.api_token.service import ApiTokenService
-from app.api.auth.service import AuthService
+from app.api.auth.service import revoke as revoke_jwt
 from app.api.openapi import operation_names
 from app.api.paging import Paging
 from app.cli.database import refusals_explained
@@ -29,7 +29,7 @@ from app.db.audit.model import Actor, ActorKind
 from app.db.audit.trail import note, record
 from app.db.preflight import is_migrated
 from app.db.session import Database
-from app.errors import PostriderError
+from app.errors import NotFound, PostriderError
 from app.settings import Settings, load
 from app.tokens import TokenVerifier, fingerprint
 
@@ -91,10 +91,13 @@ def revoke_token(token: str, after: int, organization: str) -> None:
         trail = record(session)
         owner, key = await _owner(settings, token, organization)
         if key is not None:
-            await ApiTokenService(session, owner, ()).expire(key, ApiTokenExpireIn(expiry=after))
+            try:
+                await ApiTokenService(session, owner, ()).expire(key, ApiTokenExpireIn(expiry=after))
+            except NotFound:
+                raise _no_token(key) from None
         else:
             bearer = _verifier(settings).verify(token)
-            await AuthService(session, settings).revoke(bearer)
+            await revoke_jwt(session, bearer)
             note(session, "jwt", bearer.token_id, {"revoked": {"after": True}})
             key = bearer.token_id
         await write_entry(session, _operator(owner), "cli.tokens.revoke", trail)
@@ -107,6 +110,8 @@ async def _owner(settings: Settings, token: str, organization: str) -> tuple[str
     """Whose token it is, and its id; None for a JWT. Raises what a bad token raises."""
     if ids.is_id(token, "key"):
         return organization, token
+    if token.startswith("key_"):
+        raise _no_token(token)
     if not token.startswith("sk_"):
         return _verifier(settings).verify(token).organization_id, None
     async with asyncpg.create_pool(database_dsn(settings), min_size=1, max_size=1) as pool:
@@ -114,6 +119,11 @@ async def _owner(settings: Settings, token: str, organization: str) -> tuple[str
     if found is None:
         raise CannotRun("nobody has this token: look for its id with `postrider tokens list`", code=1)
     return found.organization_id, found.id
+
+
+def _no_token(key: str) -> CannotRun:
+    text = f"there is no such token in this organization: {key}; `postrider tokens list` shows those that there are"
+    return CannotRun(text, code=1)
 
 
 def _verifier(settings: Settings) -> TokenVerifier:

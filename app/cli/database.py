@@ -45,6 +45,25 @@ def require_ready(dsn: str, sealer: Sealer) -> None:
             raise CannotRun(str(error)) from None
 
 
+def require_migrated(dsn: str) -> None:
+    """CannotRun unless the database has every migration. Nothing is written to it."""
+    with refusals_explained():
+        try:
+            is_migrated = asyncio.run(_is_migrated(dsn))
+        except asyncpg.InvalidCatalogNameError:
+            is_migrated = False
+    if not is_migrated:
+        raise CannotRun("the database lacks migrations: run `postrider migrate` first")
+
+
+async def _is_migrated(dsn: str) -> bool:
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        return await preflight.is_migrated(connection)
+    finally:
+        await connection.close(timeout=5)
+
+
 async def _check(dsn: str, sealer: Sealer) -> None:
     connection = await asyncpg.connect(dsn, timeout=10)
     try:

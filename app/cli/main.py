@@ -12,6 +12,7 @@ import typer
 
 from app import __version__, environment, ids, tokens
 from app.cli.commands import api_command, beat_command, worker_command
+from app.cli.import_svix import IMPORT_EXIT_CODES, svix
 from app.cli.process import CannotRun
 from app.cli.secret_commands import SECRETS, SECRETS_EXIT_CODES
 from app.cli.storage import keep_payloads, storage
@@ -166,6 +167,17 @@ _secrets = typer.Typer(no_args_is_help=True, help="Replace the main secret: stat
 for _name, _run in SECRETS.items():
     _secrets.command(_name, epilog=SECRETS_EXIT_CODES)(_one_line_errors(_run))
 command.add_typer(_secrets, name="secrets")
+
+_imports = typer.Typer(no_args_is_help=True, help="Import what another server holds: svix.")
+_imports.command("svix", epilog=IMPORT_EXIT_CODES)(_one_line_errors(svix))
+
+
+@_imports.callback()
+def _import_options() -> None:
+    """Keeps `svix` a word of its own while it is the only one."""
+
+
+command.add_typer(_imports, name="import")
 
 command.command("verify", epilog=VERIFY_EXIT_CODES)(_one_line_errors(verify))
 command.command("storage", epilog=_EXIT_CODES)(_one_line_errors(storage))

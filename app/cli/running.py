@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from app.cli.database import TEMPORARY
 from app.cli.process import CannotRun
+from app.cli.secret_file import kept_secrets
 from app.settings import Settings
 
 DATABASE: Final = "postrider"
@@ -39,6 +40,17 @@ def database_dsn(settings: Settings) -> str:
             code=TEMPORARY,
         )
     return _dsn(password, lines)
+
+
+def sealed_database(settings: Settings) -> tuple[str, tuple[str, ...]]:
+    """The same, with its main secrets. CannotRun as above, and if no main secret is known."""
+    dsn = database_dsn(settings)
+    secrets = settings.main_secrets
+    if not secrets and not settings.db_dsn:
+        secrets = (kept_secrets(settings.data_dir.absolute()).main,)
+    if not secrets:
+        raise CannotRun("POSTRIDER_MAIN_SECRET is not set: set it as the API and the workers have it", code=78)
+    return dsn, secrets
 
 
 def _dsn(password: str, lines: list[str]) -> str:

@@ -9,12 +9,9 @@ from typing import Final, TextIO, TypeVar
 import asyncpg
 import orjson
 import typer
-from pydantic import SecretStr
 
 from app.cli.database import refusals_explained, require_ready
-from app.cli.process import CannotRun
-from app.cli.running import database_dsn
-from app.cli.secret_file import kept_secrets
+from app.cli.running import sealed_database
 from app.db.sealed.rotation import KeyCount, Progress, count_keys, reseal
 from app.sealing import Sealer
 from app.settings import Settings, load
@@ -71,13 +68,7 @@ def rotate(as_json: bool) -> int:
 
 
 def _place(settings: Settings) -> tuple[str, Sealer]:
-    dsn = database_dsn(settings)
-    secrets = settings.main_secrets
-    if not secrets and not settings.db_dsn:
-        kept = SecretStr(kept_secrets(settings.data_dir.absolute()).main)
-        secrets = settings.model_copy(update={"main_secret": kept}).main_secrets
-    if not secrets:
-        raise CannotRun("POSTRIDER_MAIN_SECRET is not set: set it as the API and the workers have it", code=78)
+    dsn, secrets = sealed_database(settings)
     sealer = Sealer(secrets)
     require_ready(dsn, sealer)
     return dsn, sealer

@@ -27,12 +27,16 @@ def create_token(
         typer.Option(help="What it may do: read, publish, an operation, a prefix with .*; repeat it. Default: all."),
     ] = None,
     organization: Organization = ids.DEFAULT_ORGANIZATION_ID,
+    management: Annotated[
+        bool, typer.Option("--management", help="One that manages environments, and does nothing else.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create an API token that can be revoked, and print it. It is shown this once: only its hash is kept."""
     from app.cli import api_tokens
 
-    api_tokens.create_token(name, scope or [], organization or ids.DEFAULT_ORGANIZATION_ID, as_json)
+    owner = ids.MANAGEMENT_ORGANIZATION_ID if management else organization or ids.DEFAULT_ORGANIZATION_ID
+    api_tokens.create_token(name, scope or [], owner, as_json)
 
 
 def revoke_token(

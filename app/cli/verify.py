@@ -29,7 +29,7 @@ def _span(text: str) -> timedelta | None:
         return None
 
 
-def _since(text: str) -> datetime:
+def parse_since(text: str) -> datetime:
     """A time, from `2h` (before now) or ISO 8601 (in UTC if it does not say otherwise)."""
     span = _span(text)
     try:
@@ -54,7 +54,7 @@ def verify(
     since: Annotated[
         datetime | None,
         typer.Option(
-            parser=_since,
+            parser=parse_since,
             metavar="SPAN|TIME",
             help="Account for messages published since then: 90m, 2h, 7d, or ISO 8601. Default: for all. "
             "What waits is looked through whole, however old it is.",

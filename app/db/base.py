@@ -32,10 +32,14 @@ RowT = TypeVar("RowT", bound=SQLModel)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[RowT]):
-    """Rows in list order; `done` when nothing follows in the direction of reading."""
+    """Rows in list order; `done` when nothing follows in the direction of reading.
+
+    `reached` is the key at which it was read no further although the page was not full; None: it was.
+    """
 
     rows: Sequence[RowT]
     done: bool
+    reached: str | None = None
 
 
 class BaseTable(Generic[RowT]):
@@ -117,7 +121,8 @@ class BaseTable(Generic[RowT]):
         except IntegrityError as error:
             if self.unique_uid is None or self.unique_uid not in str(error.orig):
                 raise
-            raise Conflict(f"An {self.noun} with that id or uid already exists") from None
+            article = "An" if self.noun[0] in "aeiou" else "A"
+            raise Conflict(f"{article} {self.noun} with that id or uid already exists") from None
 
     async def upsert_many(self, rows: Sequence[Mapping[str, object]], conflict: Sequence[str]) -> int:
         """Insert rows, replacing those that agree in the `conflict` columns; returns how many were written."""

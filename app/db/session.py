@@ -6,6 +6,7 @@ connections for the statements of the hot path, each of which is its own transac
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -120,10 +121,30 @@ class Database:
             yield session
 
 
+async def driver_connection(session: AsyncSession) -> asyncpg.Connection:
+    """The connection under a session whose transaction has begun, for a statement of the hot path in the same one."""
+    under = await (await session.connection()).get_raw_connection()
+    connection: asyncpg.Connection = under.driver_connection
+    return connection
+
+
 def due_after_commit(session: AsyncSession) -> set[int]:
     """The shards that hold something due once this session's transaction is committed; whoever commits it rings."""
     shards: set[int] = session.info.setdefault("due_after_commit", set())
     return shards
+
+
+_TASKS: Final = "background tasks after commit"
+
+
+def ring_for_tasks_after_commit(session: AsyncSession) -> None:
+    """This session's transaction starts a background task; whoever commits it rings."""
+    session.info[_TASKS] = True
+
+
+def tasks_after_commit(session: AsyncSession) -> bool:
+    """Whether this session's transaction started a background task."""
+    return _TASKS in session.info
 
 
 @asynccontextmanager

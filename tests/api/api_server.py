@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http_direct import DirectProtocol
 from app.main import create_app
 from app.settings import Settings
+from tests.answers import answers_of, checking
 from tests.api.live_server import serve
 
 # For modules of tests that ask for `client`: each test runs once over ASGI, and once over a connection.
@@ -33,19 +35,26 @@ class Counted:
 class ApiServer:
     port: int
     app: Counted
+    application: FastAPI
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:
-        """A client; paths are those after /api/v1."""
+        """A client; paths are those after /api/v1. Each answer is compared with the OpenAPI document."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}/api/v1", headers=headers, timeout=30)
+        return httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.port}/api/v1",
+            headers=headers,
+            timeout=30,
+            event_hooks={"response": [checking(answers_of(self.application))]},
+        )
 
 
 @contextmanager
 def serve_api(settings: Settings) -> Iterator[ApiServer]:
     """Serve the API; it answers once this is entered."""
-    counted = Counted(create_app(settings))
+    application = create_app(settings)
+    counted = Counted(application)
     with serve(counted, DirectProtocol, "on") as port:
         transport = httpx.HTTPTransport(retries=10)
         with httpx.Client(transport=transport) as client:
             assert client.get(f"http://127.0.0.1:{port}/api/v1/health/ping").status_code == 204
-        yield ApiServer(port, counted)
+        yield ApiServer(port, counted, application)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import trustme
 from fastapi import FastAPI
 
+from app import clock
 from tests import factories
 from tests.factories import Json
 
@@ -26,12 +27,26 @@ class Operation:
     tag: str
     path_parameters: tuple[str, ...]
     query_parameters: tuple[str, ...]
+    # Those that it cannot do without, with their examples.
+    required_query: dict[str, str] = field(hash=False)
     body: Json | None = field(hash=False)
     # The schemas that a body may have, by their names in the document.
     schemas: tuple[str, ...]
+    # Whether it is served without a token.
+    is_open: bool
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_management(self) -> bool:
+        """Whether no organization's token is ever enough."""
+        return self.name.startswith("v1.management.environment.")
+
+    @property
+    def waits_for_worker(self) -> bool:
+        """Whether it answers once a worker has done something; there is none beside these tests."""
+        return self.name == "v1.message.test-attempt"
 
     @property
     def ends_token(self) -> bool:
@@ -54,7 +69,7 @@ def operations(app: FastAPI) -> list[Operation]:
 
 
 def _operation(document: Json, path: str, method: str, declared: Json) -> Operation:
-    query = [found["name"] for found in declared.get("parameters", ()) if found["in"] == "query"]
+    query = [found for found in declared.get("parameters", ()) if found["in"] == "query"]
     body, schemas = None, []
     if "requestBody" in declared:
         schema = declared["requestBody"]["content"]["application/json"]["schema"]
@@ -69,18 +84,23 @@ def _operation(document: Json, path: str, method: str, declared: Json) -> Operat
         path.removeprefix(PREFIX),
         declared["tags"][0],
         tuple(_PLACE.findall(path)),
-        tuple(query),
+        tuple(found["name"] for found in query),
+        {found["name"]: str(_sample(document, found["schema"])) for found in query if found.get("required")},
         body,
         tuple(schemas),
+        declared.get("security") == [],
     )
 
 
 # Where what the document says is not enough to make a request that is accepted.
 _SPECIAL: Final[Mapping[str, Json]] = {
+    "v1.endpoint.recover": {"since": clock.now().isoformat()},
     "v1.endpoint.patch": {"description": "changed"},
     "v1.endpoint.set-oauth-config": {"tokenUrl": factories.URL},
     "v1.application.patch": {"name": "Changed"},
+    "v1.poller.patch": {"description": "changed"},
     "v1.event-type.patch": {"description": "changed"},
+    "v1.event-type.import-openapi": {"spec": {"webhooks": {"invoice.paid": {"post": {}}}}},
 }
 
 

@@ -16,16 +16,29 @@ from tests.api.operations import Operation, identity
 
 # The parameters that name a thing, and those that do not. One that is in neither is somebody's to sort in.
 NAMING: Final = frozenset(
-    {"app_id", "endpoint_id", "msg_id", "attempt_id", "event_type_name", "env_id", "key_id", "actor", "target"}
+    {
+        *("app_id", "endpoint_id", "msg_id", "attempt_id", "event_type_name", "env_id", "key_id", "task_id"),
+        *("actor", "target", "sink_id"),
+    }
 )
 OTHER: Final = frozenset(
     {
         *("limit", "iterator", "order", "before", "after", "since", "until", "status", "status_code_class", "channel"),
-        *("tag", "event_types", "with_content", "include_archived", "expunge", "get_if_exists", "operation"),
+        *("tag", "event_types", "with_content", "include_archived", "expunge", "get_if_exists", "operation", "task"),
+        *("channels", "expanded_statuses", "with_msg"),
+        *("exclude_disabled", "exclude_svix_play", "startDate", "endDate", "period"),
+        *(f"exclude_apps_with_{what}_endpoints" for what in ("no", "disabled", "svix_play")),
+        *("consumer_id", "event_type", "lease_duration_ms", "starting_position"),
     }
 )
 # Tables that hold nothing of a tenant.
-_OURS: Final = frozenset({"installation", "ledger_figures", "schema_migrations", "shards", "workers"})
+_OURS: Final = frozenset(
+    {
+        *("installation", "ledger_figures", "schema_migrations", "shards", "workers"),
+        # What the operator brought from elsewhere, and when.
+        *("svix_imports", "svix_imported_rows"),
+    }
+)
 _APPLICATIONS: Final = "SELECT id FROM applications WHERE organization_id = $1"
 # Which rows of a table are an organization's, or an application's, by the first of these columns that it has.
 _OF_ORGANIZATION: Final = {
@@ -69,6 +82,8 @@ class Tenant:
             found |= self.uids | self.customers[customer].uids
         if operation.path.startswith("/operational-webhook"):
             found["endpoint_id"] = self.operational["uid" if uids else "id"]
+        if "/poller/{endpoint_id}" in operation.path:
+            found["endpoint_id"] = found["sink_id"]
         return found
 
     def is_shared(self, parameter: str, operation: Operation) -> bool:
@@ -84,6 +99,12 @@ async def make_tenant(app: FastAPI, settings: Settings, database: Database) -> T
     assert isinstance(client, httpx.AsyncClient)
     name = factories.unique("event.type")
     await factories.create_event_type(client, name)
+    # As the examples in the OpenAPI document call one, with an example of its own. Archived, so that its name is free.
+    schemas = {"1": {"type": "object", "examples": [{"id": "in_1"}]}}
+    await factories.create_event_type(client, "invoice.paid", schemas=schemas)
+    assert (await client.delete("/event-type/invoice.paid")).is_success
+    trusting = await client.patch("/management/environment-settings", json={"enableTransformations": True})
+    assert trusting.is_success
     customers = (
         await _make_customer(app, settings, database, organization_id, client, name),
         await _make_customer(app, settings, database, organization_id, client, name),
@@ -95,6 +116,9 @@ async def make_tenant(app: FastAPI, settings: Settings, database: Database) -> T
     assert key.is_success, key.text
     names = {"event_type_name": name, "env_id": organization_id, "key_id": key.json()["id"]}
     names |= {"actor": key.json()["id"], "target": customers[0].ids["endpoint_id"]}
+    root = f"/app/{customers[0].ids['app_id']}/endpoint/{customers[0].ids['endpoint_id']}"
+    started = await client.post(f"{root}/replay-missing", json={"since": "2026-01-31T08:00:00Z"})
+    names["task_id"] = started.json()["id"]
     operational = {"id": made.json()["id"], "uid": operational_uid}
     return Tenant(organization_id, client, customers, names, {}, operational)
 
@@ -102,7 +126,7 @@ async def make_tenant(app: FastAPI, settings: Settings, database: Database) -> T
 async def _make_customer(
     app: FastAPI, settings: Settings, database: Database, organization_id: str, client: httpx.AsyncClient, event: str
 ) -> Customer:
-    uids = {name: factories.unique(name.replace("_", "")) for name in ("app_id", "endpoint_id", "msg_id")}
+    uids = {name: factories.unique(name.replace("_", "")) for name in ("app_id", "endpoint_id", "msg_id", "sink_id")}
     application = (await factories.create_application(client, uid=uids["app_id"]))["id"]
     endpoint = (await factories.create_endpoint(client, application, uid=uids["endpoint_id"], eventTypes=[event]))["id"]
     root = f"/app/{application}/endpoint/{endpoint}"
@@ -118,6 +142,8 @@ async def _make_customer(
         },
     }.items():
         assert (await client.put(f"{root}/{path}", json=body)).is_success
+    poller = (await client.post(f"/app/{application}/poller", json={"uid": uids["sink_id"]})).json()["id"]
+    assert (await client.post(f"/auth/app/{application}/poller/{poller}/token/rotate", json={})).is_success
     message = (await factories.publish(client, application, event, eventId=uids["msg_id"]))["id"]
     attempt = await factories.record_attempt(database.pool, application, message, endpoint)
     await factories.record_delivery(database.pool, application, message, endpoint)
@@ -128,6 +154,7 @@ async def _make_customer(
     portal = factories.client_of(app, token)
     assert isinstance(portal, httpx.AsyncClient)
     names = {"app_id": application, "endpoint_id": endpoint, "msg_id": message, "attempt_id": attempt}
+    names |= {"sink_id": poller, "consumer_id": "reader"}
     return Customer(portal, names, uids)
 
 

@@ -247,6 +247,40 @@ async def test_a_list_is_paged_forth_and_back_in_both_orders(client: httpx.Async
         assert (back["data"], back["done"]) == (first["data"], True)
 
 
+async def test_a_list_leaves_out_applications_by_their_endpoints(client: httpx.AsyncClient, database: Database) -> None:
+    for name in ("active", "none", "disabled", "play", "gone"):
+        await factories.create_application(client, name=name, uid=name)
+    await factories.create_endpoint(client, "active")
+    await factories.create_endpoint(client, "active", disabled=True)
+    await factories.create_endpoint(client, "disabled", disabled=True)
+    played = await factories.create_endpoint(client, "play")
+    play = "https://play.svix.com/in/e_1/"
+    await database.pool.execute("UPDATE endpoints SET url = $2 WHERE id = $1", played["id"], play)
+    gone = await factories.create_endpoint(client, "gone")
+    await client.delete(f"/app/gone/endpoint/{gone['id']}")
+
+    async def names(*excluded: str, query: str = "") -> list[str]:
+        parameters = "&".join(f"exclude_apps_with_{what}_endpoints=true" for what in excluded)
+        answer = await client.get(f"/app?{parameters}{query}")
+        assert answer.status_code == 200
+        return [item["name"] for item in answer.json()["data"]]
+
+    assert await names() == ["active", "none", "disabled", "play", "gone"]
+    assert await names("no") == ["active", "disabled", "play"]
+    assert await names("disabled") == ["active", "none", "play", "gone"]
+    assert await names("svix_play") == ["active", "none", "disabled", "gone"]
+    assert await names("no", "disabled", "svix_play") == ["active"]
+    assert await names("no", query="&limit=2&order=descending") == ["play", "disabled"]
+
+
+async def test_a_list_goes_on_from_an_application_that_is_gone_meanwhile(client: httpx.AsyncClient) -> None:
+    for name in ("first", "second", "third"):
+        await factories.create_application(client, name=name, uid=name)
+    iterator = (await client.get("/app?limit=2")).json()["iterator"]
+    await client.delete("/app/second")
+    assert [item["name"] for item in (await client.get(f"/app?iterator={iterator}")).json()["data"]] == ["third"]
+
+
 async def test_applications_are_listed_oldest_first(client: httpx.AsyncClient) -> None:
     for name in ("old", "middle", "new"):
         await factories.create_application(client, name=name)

@@ -22,9 +22,36 @@ from tests.factories import Json
 
 LOG: Final = "/audit-log"
 READS: Final = {"GET", "HEAD"}
-# These write what is recorded anyway: a message is its own record, and an attempt says that it was asked for.
-OWN_RECORD: Final = {"v1.message.create", "v1.message-attempt.resend"}
+# These only ask, though by another method.
+ASKING: Final = {
+    "v1.message.precheck",
+    "v1.message.search",
+    "v1.environment.export",
+    "v1.endpoint.transformation.simulate",
+}
+# These write what is recorded anyway: a message is its own record, and an attempt says that it was asked for; and how
+# far somebody has read changes with every page.
+OWN_RECORD: Final = {
+    *("v1.message.create", "v1.message-attempt.resend", "v1.message.pollerv2.consumer-commit"),
+    "v1.endpoint.send-example",
+}
 BODIES: Final[Mapping[str, Json]] = {
+    "v1.application.patch-alert-email": {"email": "ops@example.com"},
+    "v1.environment.import": {"settings": {"displayName": "Ours"}},
+    "v1.management.environment-settings.update": {"displayName": "Theirs"},
+    "v1.management.environment-settings.patch": {"displayName": "Mine"},
+    "v1.event-type.set-retry-schedule": {"retrySchedule": [{"secs": 5, "nanos": 0}]},
+    "v1.event-type.import-openapi": {
+        "spec": {
+            "openapi": "3.1.0",
+            "info": {"title": "Ours", "version": "1"},
+            "webhooks": {
+                "order.sent": {
+                    "post": {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+                }
+            },
+        }
+    },
     "v1.endpoint.set-server-ca": {"cert": identity().partition("-----BEGIN PRIVATE")[0]},
     "v1.endpoint.update": {"url": f"{factories.URL}/other"},
     "v1.endpoint.patch-headers": {"headers": {"X-Other": "two"}},
@@ -33,9 +60,11 @@ BODIES: Final[Mapping[str, Json]] = {
 # What others need is deleted after them.
 LAST: Final = (
     "v1.message.expunge-content",
+    "v1.message.bulk-expunge-content",
     "v1.authentication.expire-all",
     "v1.operational-webhook.endpoint.delete",
     "v1.endpoint.delete",
+    "v1.poller.delete",
     "v1.event-type.delete",
     "v1.application.delete",
 )
@@ -43,7 +72,17 @@ LAST: Final = (
 
 def in_order(app: FastAPI) -> list[Operation]:
     """The operations that change something, in an order in which each finds what it asks for."""
-    found = [operation for operation in operations(app) if operation.method not in READS]
+    found = [
+        operation
+        for operation in operations(app)
+        # What needs no token is tested where the secret is made that it needs.
+        if operation.method not in READS
+        and operation.name not in ASKING
+        and not operation.is_open
+        # Those of no organization are in tests/api/test_environment.py.
+        and not operation.is_management
+        and not operation.waits_for_worker
+    ]
     return sorted(found, key=lambda operation: LAST.index(operation.name) if operation.name in LAST else -1)
 
 
@@ -68,12 +107,14 @@ def token_id(settings: Settings, client: httpx.AsyncClient) -> str:
 async def test_every_operation_that_changes_something_leaves_one_entry_that_says_who_it_was(
     app: FastAPI, tenant: Tenant, settings: Settings
 ) -> None:
-    told = []
+    told, silent = [], []
     for operation in in_order(app):
         by_portal = operation.name == "v1.authentication.logout"
         client = tenant.customers[0].portal if by_portal else tenant.client
         before = {entry["id"] for entry in await entries(tenant.client, limit="250")}
         names, body = tenant.names(0, operation), BODIES.get(operation.name, operation.body)
+        if operation.name == "v1.message.bulk-expunge-content":
+            body = {"ids": [names["msg_id"]]}
         headers = {"x-request-id": f"asked-{operation.name}"}
         answer = await client.request(operation.method, operation.url(names), json=body, headers=headers)
         assert answer.is_success, f"{operation.name}: {answer.status_code} {answer.text}"
@@ -81,7 +122,9 @@ async def test_every_operation_that_changes_something_leaves_one_entry_that_says
         if operation.name in OWN_RECORD:
             assert new == [], operation.name
             continue
-        assert [entry["operation"] for entry in new] == [operation.name]
+        if [entry["operation"] for entry in new] != [operation.name]:
+            silent.append(operation.name)
+            continue
         (entry,) = new
         actor = {"kind": "portal" if by_portal else "organization", "id": token_id(settings, client)}
         assert entry["actor"] == {**actor, "address": "127.0.0.1"}
@@ -90,6 +133,7 @@ async def test_every_operation_that_changes_something_leaves_one_entry_that_says
         if "app_id" in operation.path_parameters:
             assert entry["appId"] == names["app_id"], operation.name
         told.append(operation.name)
+    assert silent == []
     assert len(told) > 30
 
 

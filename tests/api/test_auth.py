@@ -40,16 +40,18 @@ async def test_a_portal_token_names_its_application_and_lasts_four_weeks(
     assert abs(claims["iat"] - time.time()) < 5
 
 
-async def test_the_link_holds_the_token_in_its_fragment_only(client: httpx.AsyncClient) -> None:
+async def test_the_link_holds_a_one_time_token_in_its_fragment_only(
+    client: httpx.AsyncClient, anonymous: httpx.AsyncClient
+) -> None:
     application = await factories.create_application(client)
     out = (await client.post(f"{ACCESS}/{application['id']}", json={})).json()
     link, _, key = out["url"].partition("#key=")
     assert link == "http://postrider.test/login"
-    assert json.loads(base64.b64decode(key)) == {
-        "appId": application["id"],
-        "token": out["token"],
-        "region": "self_hosted",
-    }
+    held = json.loads(base64.b64decode(key))
+    one_time = held.pop("oneTimeToken")
+    assert held == {"appId": application["id"], "region": "self_hosted"}
+    exchanged = await anonymous.post("/auth/one-time-token", json={"oneTimeToken": one_time})
+    assert exchanged.json()["token"] == out["token"]
 
 
 async def test_the_link_leads_to_the_portal_that_is_set(settings: Settings, token: str) -> None:

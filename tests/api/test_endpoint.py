@@ -238,7 +238,7 @@ async def test_operations_have_the_names_of_the_svix_api(anonymous: httpx.AsyncC
         if operation["tags"] == ["Endpoint"]
     }
     one = "/{endpoint_id}"
-    assert names == {
+    wanted = {
         ("get", ""): "list",
         ("post", ""): "create",
         ("get", one): "get",
@@ -266,3 +266,4 @@ async def test_operations_have_the_names_of_the_svix_api(anonymous: httpx.AsyncC
         ("put", f"{one}/authentication"): "set-authentication",
         ("delete", f"{one}/authentication"): "delete-authentication",
     }
+    assert {place: name for place, name in names.items() if place in wanted} == wanted

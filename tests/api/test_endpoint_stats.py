@@ -116,3 +116,21 @@ async def test_times_at_the_ends_of_the_calendar_break_nothing(
     response = await client.get(f"{path}/stats?{query}")
     assert response.status_code == status, response.text
     assert status == 400 or response.json() == NOTHING
+
+
+async def test_how_deliveries_ended_is_counted_by_whole_hours(
+    client: httpx.AsyncClient, path: str, database: Database
+) -> None:
+    hour = clock.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    for minutes, state in ((-1, 0), (0, 0), (1, 0), (59, 2), (30, 4), (61, 0)):
+        await _deliver(database, path, state, at=hour + timedelta(minutes=minutes))
+    await _deliver(database, path, 1, pending=True, at=hour)
+    span = {"since": (hour + timedelta(minutes=20)).isoformat(), "until": (hour + timedelta(minutes=40)).isoformat()}
+    response = await client.get(f"{path}/attempt-stats", params=span)
+    assert (response.status_code, response.json()) == (200, {"success": 2, "fail": 1, "canceled": 1})
+    assert (await client.get(f"{path}/attempt-stats")).json() == {"success": 4, "fail": 1, "canceled": 1}
+
+
+async def test_how_deliveries_ended_is_told_of_28_days_at_most(client: httpx.AsyncClient, path: str) -> None:
+    refused = await client.get(f"{path}/attempt-stats", params={"since": "2020-01-01T00:00:00Z"})
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_range")

@@ -1,6 +1,8 @@
 """A POST that is made again with its key gets the answer of the first one, and does nothing."""
 
 import asyncio
+import json
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Final
 
@@ -146,6 +148,26 @@ async def test_an_answer_is_sealed_where_it_is_stored(
     assert answers[0].json()["token"] == answers[1].json()["token"]
     stored = "SELECT body FROM idempotent_responses WHERE organization_id = $1"
     assert answers[0].json()["token"].encode() not in await database.pool.fetchval(stored, organization_id)
+
+
+async def test_who_may_do_less_is_not_given_the_answer_of_who_may_do_more(
+    app: FastAPI, client: httpx.AsyncClient, organization_id: str
+) -> None:
+    path, wanted = f"/management/authentication/{organization_id}/api-token", {"name": "Everything"}
+    scoped = await client.post(path, json={"name": "Keys", "scopes": ["v1.management.authentication.*"]})
+    assert (await client.post(path, json=wanted, headers={KEY: "auto_1"})).status_code == 200
+    async with factories.client_of(app, scoped.json()["token"]) as lesser:
+        assert (await lesser.post(path, json=wanted, headers={KEY: "auto_1"})).status_code == 403
+
+
+async def test_an_operation_without_a_token_is_not_refused_for_a_bad_one(
+    app: FastAPI, client: httpx.AsyncClient, shop: Shop
+) -> None:
+    link = (await client.post(f"/auth/app-portal-access/{shop.application}", json={})).json()["url"]
+    one_time = json.loads(b64decode(link.partition("#key=")[2]))["oneTimeToken"]
+    async with factories.client_of(app, "stale") as browser:
+        answer = await browser.post("/auth/one-time-token", json={"oneTimeToken": one_time}, headers={KEY: "auto_1"})
+    assert answer.status_code == 200
 
 
 async def test_a_key_without_a_good_token_is_nobodys(app: FastAPI, settings: Settings) -> None:

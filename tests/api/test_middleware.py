@@ -159,6 +159,21 @@ def test_a_trailing_slash_is_trimmed_without_a_redirect(client: httpx.Client, pa
     assert client.get(path, params={"limit": "7"}).json() == 7
 
 
+def test_a_slash_in_a_name_does_not_make_another_path_of_it(client: httpx.Client) -> None:
+    for path in ("/raise%2Fconflict", "/raise%2fconflict", "/raise/conflict%2F", "%2Fraise/conflict"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+    assert client.get("/raise/conflict/").status_code == 409
+    assert client.get("/query?limit=5&x=a%2Fb").json() == 5
+
+
+def test_who_has_the_path_of_the_api_in_the_address_is_told_so(client: httpx.Client) -> None:
+    answer = client.get("/api/v1/api/v1/app")
+    assert (answer.status_code, set(answer.json())) == (404, SHAPE)
+    assert "server_url of an SDK must not end with /api/v1" in answer.json()["detail"]
+    assert "server_url" not in client.get("/api/v1/app").json()["detail"]
+
+
 def test_any_origin_may_ask_and_only_those_who_do_get_cors_headers(client: httpx.Client) -> None:
     answer = client.get("/query", headers={"origin": "https://portal.example"})
     assert answer.headers["access-control-allow-origin"] == "*"

@@ -1,8 +1,15 @@
 """The OpenAPI document, as generators of clients read it."""
 
+import json
+import re
+from collections.abc import Iterator
+
 import httpx
+import jsonschema_rs
+import openapi_spec_validator
 import pytest
 
+from app.api.examples import Examples, MissingExample
 from tests.factories import Json
 
 METHODS = {"get", "put", "post", "delete", "patch", "head"}
@@ -39,6 +46,27 @@ async def document(anonymous: httpx.AsyncClient) -> Json:
     return read
 
 
+def resolved(document: Json, response: Json) -> Json:
+    """A response, also one that stands among those that all operations share."""
+    if "$ref" not in response:
+        return response
+    found: Json = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    return found
+
+
+def described(document: Json) -> Iterator[tuple[str, Json, str]]:
+    """Whatever has a schema and wants an example: the operation's name, it, and what its schema is called."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            name = operation["operationId"]
+            for parameter in operation.get("parameters", ()):
+                yield name, parameter, f"{name}.{parameter['name']}"
+            bodies = [operation["requestBody"]] if "requestBody" in operation else []
+            for holder in (*bodies, *operation["responses"].values()):
+                for media_type in resolved(document, holder).get("content", {}).values():
+                    yield name, media_type, name
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_an_operation_has_the_name_path_and_tag_of_the_svix_api(document: Json, name: str) -> None:
     method, path, tag = OPERATIONS[name]
@@ -53,11 +81,76 @@ async def test_every_operation_has_its_own_name_a_description_and_the_errors(doc
     names = [operation["operationId"] for operation in operations]
     assert len(names) == len(set(names))
     for operation in operations:
-        assert operation["description"]
-        assert set(operation["responses"]) >= STATUSES
-        assert all("X-Request-ID" in response["headers"] for response in operation["responses"].values())
-        refused = operation["responses"]["422"]["content"]["application/json"]["schema"]
+        assert operation["summary"]
+        assert operation["description"].endswith((".", ")")), operation["operationId"]
+        responses = {status: resolved(document, response) for status, response in operation["responses"].items()}
+        assert responses.keys() >= STATUSES
+        assert all("X-Request-ID" in response["headers"] for response in responses.values())
+        refused = responses["422"]["content"]["application/json"]["schema"]
         assert refused == {"$ref": "#/components/schemas/ViolationsOut"}
+
+
+def test_it_is_valid(document: Json) -> None:
+    openapi_spec_validator.validate(document)
+
+
+def referred(schema: Json, schemas: Json) -> Json:
+    """The schemas of the document that one refers to, and that those refer to."""
+    found: Json = {}
+    left = [schema]
+    while left:
+        for name in re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(left.pop())):
+            if name not in found:
+                found[name] = schemas[name]
+                left.append(schemas[name])
+    return found
+
+
+def test_whatever_is_sent_and_answered_has_an_example_that_agrees_with_its_schema(document: Json) -> None:
+    examples = Examples(document["components"]["schemas"])
+    missing, wrong = set(), set()
+    for name, holder, where in described(document):
+        if "example" not in holder:
+            try:
+                examples.of(holder["schema"], where)
+            except MissingExample as field:
+                missing.add(str(field))
+        else:
+            # Not all of the document's: each schema that is there is compiled, each time.
+            needed = referred(holder["schema"], document["components"]["schemas"])
+            schema = {**holder["schema"], "components": {"schemas": needed}}
+            wrong |= {
+                f"{name} at {error.instance_path}: {error.message}"
+                for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(holder["example"])
+            }
+    assert missing == set(), "give these fields and parameters `examples=[…]`"
+    assert wrong == set()
+
+
+def test_every_parameter_and_answer_says_what_it_is(document: Json) -> None:
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                assert parameter.get("description"), f"{operation['operationId']}: {parameter['name']}"
+            assert all(resolved(document, response)["description"] for response in operation["responses"].values())
+
+
+def test_every_tag_is_explained(document: Json) -> None:
+    used = {tag for path in document["paths"].values() for operation in path.values() for tag in operation["tags"]}
+    assert used == {tag["name"] for tag in document["tags"] if tag["description"]}
+
+
+def test_a_change_has_no_defaults(document: Json) -> None:
+    patches = [schema for name, schema in document["components"]["schemas"].items() if "Patch" in name]
+    assert len(patches) > 3
+    assert not any("default" in field for schema in patches for field in schema["properties"].values())
+
+
+async def test_every_operation_that_creates_takes_an_idempotency_key(document: Json) -> None:
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            names = [parameter["name"] for parameter in operation.get("parameters", ())]
+            assert names.count("idempotency-key") == (method == "post"), operation["operationId"]
 
 
 async def test_a_list_is_described_with_its_items(document: Json) -> None:

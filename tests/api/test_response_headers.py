@@ -107,10 +107,16 @@ async def test_any_origin_may_ask_and_none_is_trusted_with_credentials(client: h
 
 
 async def test_the_allow_header_names_every_method_of_a_path(app: FastAPI, client: httpx.AsyncClient) -> None:
-    for path, declared in app.openapi()["paths"].items():
-        answer = await client.request("TRACE", re.sub("{.*?}", "a", path).removeprefix("/api/v1"))
+    patterns = {
+        re.compile(re.sub("{.*?}", "[^/]+", path)): declared for path, declared in app.openapi()["paths"].items()
+    }
+    for path in app.openapi()["paths"]:
+        asked = re.sub("{.*?}", "a", path)
+        answer = await client.request("TRACE", asked.removeprefix("/api/v1"))
         assert answer.status_code == 405
-        assert answer.headers["allow"].split(", ") == sorted(map(str.upper, declared), key=ORDER.index)
+        # A fixed path may also be one with a parameter: a message may be called `search`.
+        served = {method.upper() for pattern, held in patterns.items() if pattern.fullmatch(asked) for method in held}
+        assert answer.headers["allow"].split(", ") == sorted(served, key=ORDER.index)
 
 
 ORDER = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]

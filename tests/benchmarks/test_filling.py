@@ -8,7 +8,7 @@ import pytest
 
 from app import clock, ids
 from app.db.message.publish import _PUBLISH
-from app.db.pending_delivery.queue import _RECORD
+from app.db.pending_delivery.recording import RECORD
 from benchmarks.filling import Filling
 from benchmarks.machine import describe
 from benchmarks.statements import _name
@@ -91,8 +91,6 @@ async def test_the_machine_says_whether_fsync_was_on(dsn: str) -> None:
     assert "Postgres" not in str(await describe())
 
 
-@pytest.mark.parametrize(
-    ("statement", "name"), [(_PUBLISH, "publish"), (_RECORD, "record"), ("SELECT 1", "everything")]
-)
+@pytest.mark.parametrize(("statement", "name"), [(_PUBLISH, "publish"), (RECORD, "record"), ("SELECT 1", "everything")])
 def test_statements_are_counted_under_what_they_do(statement: str, name: str) -> None:
     assert _name(statement).startswith(name)

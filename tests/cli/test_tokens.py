@@ -91,11 +91,12 @@ async def test_a_token_can_be_revoked_in_a_while(app: FastAPI, run: Run) -> None
         (("create", "x", "--scope", "v1.nothing"), 1, "v1.nothing"),
         (("create", ""), 2, "at least 1 character"),
         (("create", "x", "--organization", "org_x"), 2, "is not an organization's id"),
-        (("revoke", ids.new_id("key")), 1, "Entity not found"),
+        (("revoke", ids.new_id("key")), 1, "there is no such token in this organization"),
+        (("revoke", "key_xxx"), 1, "there is no such token in this organization: key_xxx"),
         (("revoke", tokens.new_api_token()), 1, "nobody has this token"),
         (("revoke", tokens.issue("another secret, of another installation, of 48 bytes", "HS256")), 1, "Invalid token"),
     ],
-    ids=["scope", "name", "organization", "id", "text", "jwt"],
+    ids=["scope", "name", "organization", "id", "no id", "text", "jwt"],
 )
 async def test_what_cannot_be_done_is_said_in_one_line(run: Run, words: tuple[str, ...], code: int, text: str) -> None:
     ran = await run(*words)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app import ids
-from app.db.message.publish import Refusal, Stored
+from app.db.message.publish import Extras, Refusal, Stored
 from app.db.session import Database
 from app.payload_store.stored import StoredPayload
 from tests import factories
@@ -35,6 +35,8 @@ async def test_a_message_is_stored_as_it_came_and_its_time_is_the_one_that_is_an
         "stored_bytes": None,
         "stored_digest": None,
         "payload_days": None,
+        "deliver_at": None,
+        "transformations_params": None,
     }
 
 
@@ -244,7 +246,7 @@ async def test_a_payload_that_is_kept_elsewhere_is_not_in_its_row_and_still_says
     await factories.create_endpoint(client, desk.application, orderedBy="/a")
     payload = b'{"a": "one"}'
     elsewhere = desk.new(payload=payload, stored=StoredPayload.of("msg", payload))
-    here = desk.new(payload=payload, payload_days=5)
+    here = desk.new(payload=payload, extras=Extras(payload_hours=5 * 24))
     assert await desk.publish(elsewhere, here) == ["Stored", "Stored"]
     rows = await desk.pool.fetch(
         "SELECT id, payload, stored_bytes, stored_digest, payload_days FROM messages WHERE id = ANY ($1)",

@@ -20,14 +20,18 @@ from app.db.api_token.model import ApiTokenRow
 from app.db.application.model import ApplicationRow
 from app.db.attempt.model import AttemptRow
 from app.db.audit.model import AuditEntryRow
+from app.db.background_task.model import BackgroundTaskRow
+from app.db.broadcast.model import BroadcastRow
 from app.db.delivery.model import DeliveryRow, DeliveryState
 from app.db.endpoint.model import EndpointRow
 from app.db.event_type.model import EventTypeRow
 from app.db.message.model import MessageEventIdRow, MessageRow
 from app.db.organization.model import OrganizationRow
 from app.db.pending_delivery.model import PendingDeliveryRow
+from app.db.poller.model import PollerReaderRow, PollerRow
 from app.db.session import Database
 from app.db.shard.model import SHARDS
+from app.db.transformation.model import TransformationRow
 from tests.servers import MIGRATIONS, Servers, migrate
 
 ROWS: Final[list[type[SQLModel]]] = [
@@ -35,6 +39,8 @@ ROWS: Final[list[type[SQLModel]]] = [
     ApplicationRow,
     AttemptRow,
     AuditEntryRow,
+    BackgroundTaskRow,
+    BroadcastRow,
     DeliveryRow,
     EndpointRow,
     EventTypeRow,
@@ -42,12 +48,17 @@ ROWS: Final[list[type[SQLModel]]] = [
     MessageRow,
     OrganizationRow,
     PendingDeliveryRow,
+    PollerReaderRow,
+    PollerRow,
+    TransformationRow,
 ]
 # Written and read by statements only, or not ours (dbmate's).
 WITHOUT_ROW: Final = {
+    "attempt_logs",
     *("endpoint_health", "idempotency_keys", "idempotent_responses", "installation", "ledger_figures"),
-    "payload_expiries",
-    *("shards", "schema_migrations", "suspects", "token_revocations", "workers"),
+    *("one_time_tokens", "payload_expiries"),
+    *("shards", "schema_migrations", "suspects", "svix_imported_rows", "svix_imports", "throttles"),
+    *("token_revocations", "workers"),
 }
 FILES: Final = sorted(MIGRATIONS.glob("*.sql"))
 # pg_dump wraps its output in these commands of psql, with another word each time.

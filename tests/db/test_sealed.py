@@ -1,6 +1,7 @@
 """What is sealed: which columns there are, and how they come under another main secret while everything runs."""
 
 import asyncio
+import base64
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
 
@@ -26,9 +28,10 @@ NEW: Final = "the main secret that everything is to be sealed with"
 CANARY: Final = "canary-4711"
 # Bytes that nobody needs a key for: what senders and receivers said, and hashes.
 OPEN_BYTES: Final = {
-    *("messages.payload", "messages.stored_digest", "attempts.response"),
-    *("idempotency_keys.key", "idempotency_keys.request_hash", "api_tokens.hash"),
-    "idempotent_responses.request_hash",
+    *("messages.payload", "messages.stored_digest", "messages.transformations_params", "attempts.response"),
+    "broadcasts.payload",
+    *("idempotency_keys.key", "idempotency_keys.request_hash", "api_tokens.hash", "one_time_tokens.hash"),
+    *("idempotent_responses.request_hash", "svix_imported_rows.digest"),
 }
 
 
@@ -108,6 +111,25 @@ async def test_everything_comes_under_the_new_secret_and_the_old_one_can_go(
             assert (await client.get(f"{path}/secret")).json() == {"key": secret}
             assert (await client.get(f"{path}/headers")).json()["headers"] == {"X-Key": CANARY}
             assert (await client.get(f"{path}/authentication")).json()["username"] == "a"
+
+
+async def test_tokens_that_can_be_read_again_come_under_the_new_secret(
+    empty_dsn: str, connection: asyncpg.Connection, settings: Settings
+) -> None:
+    token = organizations_token(settings)
+    async with factories.running(own(settings, empty_dsn, OLD)) as app, factories.client_of(app, token) as client:
+        application = (await factories.create_application(client))["id"]
+        assert (await client.post(f"/app/{application}/poller", json={"uid": "p"})).status_code == 201
+        path = f"/auth/app/{application}/poller/p/token"
+        made = (await client.post(f"{path}/rotate", json={})).json()
+        access = (await client.post(f"/auth/app-portal-access/{application}", json={})).json()
+    await run(connection, Sealer([NEW, OLD]))
+    assert await under(connection, OLD) == 0
+    one_time = orjson.loads(base64.b64decode(access["url"].partition("#key=")[2]))["oneTimeToken"]
+    async with factories.running(own(settings, empty_dsn, NEW)) as app, factories.client_of(app, token) as client:
+        assert (await client.get(path)).json() == made
+        exchanged = await client.post("/auth/one-time-token", json={"oneTimeToken": one_time})
+        assert exchanged.json()["token"] == access["token"]
 
 
 async def test_a_rotation_that_was_stopped_goes_on_where_it_was(

@@ -92,17 +92,18 @@ def dying_of(poison: str) -> None:
     deaths = os.open(file, os.O_WRONLY | os.O_APPEND)
     import worker.main  # noqa: F401 - loaded once, for all that are forked
     from app.db.pending_delivery.queue import Claimed
-    from app.delivery.outcome import Outcome
     from worker.receivers import Receiver
-    from worker.sender import Sender
+    from worker.sender import Made, Sender
 
     send = Sender.send
 
-    async def send_or_die(self: Sender, claimed: Claimed, payload: bytes, receiver: Receiver) -> Outcome:
+    async def send_or_die(
+        self: Sender, claimed: Claimed, payload: bytes, receiver: Receiver, params: bytes | None = None
+    ) -> Made:
         if poison.encode() in payload:
             os.write(deaths, b".")
             os.kill(os.getpid(), signal.SIGKILL)
-        return await send(self, claimed, payload, receiver)
+        return await send(self, claimed, payload, receiver, params)
 
     Sender.send = send_or_die  # type: ignore[method-assign]
     _be_reborn()

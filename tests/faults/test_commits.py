@@ -66,7 +66,7 @@ async def test_what_was_committed_when_the_api_died_is_delivered_once_and_answer
 
 async def create_until(run: Run, enough: Callable[[], bool]) -> list[str]:
     """Create applications, each by as many requests with its key as it takes to get an answer; their names."""
-    created = []
+    created: list[str] = []
     while not enough():
         name = f"{NAME}{len(created)}"
         while True:

@@ -30,6 +30,7 @@ from worker.receivers import Receivers
 from worker.sender import Sender
 from worker.stored_payloads import StoredPayloads
 from worker.sweep import sweep
+from worker.throttles import Throttles
 
 _PUBLISH = """
 WITH stored AS (
@@ -92,9 +93,13 @@ class Stage:
         queue = queue or DeliveryQueue(pool)
         leases = ShardLeases(pool, name)
         sender = Sender(pool, queue, client, self.settings)
-        lanes = Lanes(EndpointHealthTable(pool), policy or BreakerPolicy(), ceiling or max(1, most // 4))
+        lanes = Lanes(
+            EndpointHealthTable(pool), policy or BreakerPolicy(), ceiling or max(1, most // 4), Throttles(pool)
+        )
         payloads = StoredPayloads(open_store(self.settings))
-        drain = Drain(queue, leases, Receivers(pool, Sealer(self.settings.main_secrets)), lanes, sender, most, payloads)
+        sealer = Sealer(self.settings.main_secrets)
+        receivers = Receivers(pool, sealer, https_only=self.settings.endpoint_https_only)
+        drain = Drain(queue, leases, receivers, lanes, sender, most, payloads)
         tasks = [asyncio.create_task(drain.run())]
         if sweeping:
             tasks.append(asyncio.create_task(sweep(drain, leases, None)))

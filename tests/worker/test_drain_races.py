@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import asyncpg
 import pytest
 
-from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Source
-from app.payload_store.stored import StoredPayload
+from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Payload, Source
 from app.settings import Settings
 from tests.receiver import Receiver
 from tests.worker.stage import Clocked, Stage, sent, staged, until, until_done
+from worker.drain import Drain
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ class LateQueue(DeliveryQueue):
             await self.arrive.wait()
         return rows
 
-    async def payloads(self, message_ids: Sequence[str]) -> dict[str, bytes | StoredPayload | None]:
+    async def payloads(self, message_ids: Sequence[str]) -> dict[str, Payload]:
         found = await super().payloads(message_ids)
         if self.late_payloads:
             self.under_way.set()
@@ -173,3 +173,55 @@ async def test_the_window_of_a_drain_that_was_full_is_used_again(stage: Stage, r
     async with stage.draining(most=1):
         await until_done(stage)
         await until(lambda: len(receiver.arrivals) == 20)
+
+
+@pytest.mark.parametrize("table", ["event_types", "organizations", "applications", "endpoints"])
+async def test_a_lock_on_what_few_use_does_not_cost_the_leases(stage: Stage, table: str) -> None:
+    async with stage.draining(sweeping=False) as drain, stage.database.pool.acquire() as connection:
+        async with asyncio.timeout(5):
+            while not await stage.owners():
+                await asyncio.sleep(0.01)
+        await stage.database.pool.execute("UPDATE shards SET leased_until = now() + interval '1 second'")
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            async with asyncio.timeout(1):
+                await drain.renew()
+        left = "SELECT bool_and(leased_until > now() + interval '2 seconds') FROM shards WHERE owner IS NOT NULL"
+        assert await stage.database.pool.fetchval(left)
+
+
+class LostWhileRead(DeliveryQueue):
+    """A shard goes to another process while its endpoints are read that are behind."""
+
+    drain: Drain | None = None
+    lost = False
+
+    async def due_of_endpoints(self, endpoints: Mapping[str, Source]) -> list[Claimed]:
+        rows = await super().due_of_endpoints(endpoints)
+        if self.drain is not None and not self.lost and any(row.waits for row in rows):
+            self.lost = True
+            shards = {row.shard for row in rows}
+            self.drain._holdings.stop_reading(shards)
+            await self.drain._let_go(shards)
+        return rows
+
+
+async def test_an_ordered_endpoint_whose_shard_is_lost_while_it_is_read_does_not_end_the_worker(
+    stage: Stage, receiver: Receiver
+) -> None:
+    receiver.answer = Clocked(0.02)
+    endpoint = await stage.endpoint(receiver.url, orderedBy="endpoint")
+    made = await stage.publish(endpoint, 200)
+    await stage.database.pool.execute(
+        "UPDATE pending_deliveries p SET position = i.n, line = (i.n - 1) / 2"
+        " FROM unnest($1::text[]) WITH ORDINALITY AS i(id, n) WHERE p.message_id = i.id",
+        made,
+    )
+    queue = LostWhileRead(stage.database.pool)
+    async with stage.draining(queue=queue) as drain:
+        queue.drain = drain
+        await until(lambda: queue.lost)
+        seen = len(receiver.arrivals)
+        drain.ring(range(64))
+        await receiver.wait_for(seen + 20)
+    assert queue.lost

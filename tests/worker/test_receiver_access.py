@@ -231,7 +231,8 @@ async def test_the_operators_proxy_authority_and_https_only_hold_for_all(
     rows = await database.pool.fetch(ATTEMPTS, message["id"])
     await database.close()
     attempts = {row["response_status_code"]: row["response"] for row in rows}
-    assert attempts == {200: b"ok", 0: b"This installation sends to https URLs only: give the endpoint one."}
+    text = b"Messages are sent to https URLs only (endpoint_https_only, or the environment's enforceHttps): use one."
+    assert attempts == {200: b"ok", 0: text}
     assert receiver.arrivals == []
     assert len(server.requests) == 1
     assert gateway.asked == [f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"]

@@ -1,6 +1,7 @@
-"""The worker's loop: how it ends."""
+"""The worker's loop: how it begins, and ends."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from pydantic import SecretStr
 from app.db.preflight import require_ready
 from app.sealing import Sealer
 from app.settings import Settings
+from tests.worker.stage import staged
+from worker import transformer
 from worker.runtime import Runtime
 
 
@@ -75,3 +78,21 @@ async def test_a_worker_with_another_main_secret_ends_with_a_failure(
             await asyncio.sleep(0.01)
     assert state.should_stop == EX_FAILURE
     runtime.stop()
+
+
+async def test_a_worker_makes_the_sandbox_in_a_thread_if_an_endpoint_has_code_and_not_otherwise(
+    settings: Settings, empty_dsn: str, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(transformer, "process_sandbox", lambda: asked.append(threading.current_thread().name))
+    async with staged(settings.model_copy(update={"db_dsn": empty_dsn}), token) as stage:
+        path = f"/app/{stage.application}/endpoint/{await stage.endpoint('https://example.com/')}/transformation"
+        code = "function handler(webhook) { return webhook }"
+        for enabled, names in ((False, []), (True, ["making the sandbox"])):
+            answer = await stage.client.patch(path, json={"code": code, "enabled": enabled})
+            assert answer.status_code == 204, answer.text
+            await transformer.prepare(stage.database.pool)
+            for thread in threading.enumerate():
+                if thread.name == "making the sandbox":
+                    await asyncio.to_thread(thread.join)
+            assert asked == names

@@ -268,3 +268,23 @@ async def test_a_payload_goes_when_its_publisher_wanted_it_to_and_the_store_foll
     assert await pool.fetchval("SELECT count(*) FROM payload_expiries") == 0
     kept = await pool.fetch("SELECT id FROM messages WHERE stored_digest IS NOT NULL")
     assert _files(tmp_path) == [row["id"] for row in kept]
+
+
+async def test_a_large_payload_comes_with_its_application_or_with_a_body_in_its_place(
+    stage: Stage, receiver: Receiver, tmp_path: Path
+) -> None:
+    new = {"name": "Acme Inc.", "uid": "acme"}
+    late = {"eventType": "a", "payload": LARGE, "application": new, "deliverAt": "2020-01-01T00:00:00Z"}
+    assert (await stage.client.post("/app/acme/msg", json=late)).status_code == 422
+    assert _files(tmp_path) == []
+    body = {"eventType": "a", "payload": LARGE, "application": new}
+    made = (await stage.client.post("/app/acme/msg", json=body)).json()
+    assert _files(tmp_path) == [made["id"]]
+    assert (await stage.client.get(f"/app/acme/msg/{made['id']}")).json()["payload"] == LARGE
+    await stage.endpoint(receiver.url)
+    raw = {"rawPayload": "raw", "headers": {"content-type": "text/plain"}}
+    await factories.publish(stage.client, stage.application, payload=LARGE, transformationsParams=raw)
+    async with stage.draining():
+        await _delivered(stage)
+    (arrival,) = receiver.arrivals
+    assert (arrival.body, arrival.headers["content-type"]) == (b"raw", "text/plain")

@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from standardwebhooks.webhooks import Webhook
 
 from app.db.session import Database
@@ -85,6 +86,25 @@ async def test_what_has_no_example_is_refused_and_nothing_is_stored(
     assert (await client.get(f"/app/{till.application}/msg")).json()["data"] == []
 
 
+@pytest.mark.parametrize(
+    ("flags", "of_event_type", "status"),
+    [([], ["beta"], 404), (["other"], ["beta"], 404), (["beta"], ["beta", "x"], 200), ([], None, 200)],
+)
+async def test_a_portal_gets_examples_of_the_event_types_that_it_may_see(
+    app: FastAPI, till: Till, client: httpx.AsyncClient, flags: list[str], of_event_type: list[str] | None, status: int
+) -> None:
+    body = {"description": "", "schemas": SCHEMAS, "featureFlags": of_event_type}
+    assert (await client.put("/event-type/secret.plan", json=body)).status_code in {200, 201}
+    access = await client.post(f"/auth/app-portal-access/{till.application}", json={"featureFlags": flags})
+    path = f"/app/{till.application}/endpoint/{till.meant}/send-example"
+    async with factories.client_of(app, access.json()["token"]) as portal:
+        answer = await portal.post(path, json={"eventType": "secret.plan"})
+        listed = [each["name"] for each in (await portal.get("/event-type")).json()["data"]]
+    assert (answer.status_code, "secret.plan" in listed) == (status, status == 200)
+    assert len((await client.get(f"/app/{till.application}/msg")).json()["data"]) == (status == 200)
+    assert (await client.post(path, json={"eventType": "secret.plan"})).status_code == 200
+
+
 @pytest.mark.parametrize("schema", [{"example": {"id": 1}}, {"examples": [7]}, {"examples": []}, {"examples": "text"}])
 async def test_an_example_is_an_object(till: Till, client: httpx.AsyncClient, schema: Json) -> None:
     await client.put("/event-type/shape", json={"description": "", "schemas": {"1": schema}})
@@ -121,6 +141,32 @@ async def test_a_trial_that_is_repeated_with_its_key_sends_nothing_and_gets_the_
     other = await till.post("msg/test-attempt", {**body, "payload": {"a": 2}}, **{KEY: "auto_1"})
     assert (other.status_code, "another body" in other.json()["detail"]) == (409, True)
     assert len(receiver.arrivals) == 1
+
+
+async def test_a_trial_is_sent_as_its_publisher_says(
+    till: Till, client: httpx.AsyncClient, receiver: Receiver, database: Database, ring: Ring
+) -> None:
+    params = {"rawPayload": "<a/>", "headers": {"content-type": "application/xml"}}
+    body = {"eventType": "invoice.paid", "payload": {}, "tags": ["blue"], "payloadRetentionHours": 30}
+    trying = asyncio.create_task(till.post("msg/test-attempt", body | {"transformationsParams": params}))
+    attempt = await _rung(trying, ring)
+    (arrival,) = receiver.arrivals
+    assert (arrival.body, arrival.headers["content-type"]) == (b"<a/>", "application/xml")
+    message = attempt.json()["msgId"]
+    assert (await client.get(f"/app/{till.application}/msg/{message}")).json()["tags"] == ["blue"]
+    left = "SELECT extract(epoch FROM expires_at - now()) / 3600 FROM payload_expiries WHERE message_id = $1"
+    assert 29.9 < await database.pool.fetchval(left, message) <= 30
+
+
+async def test_a_trial_that_the_endpoints_code_cancels_says_so(
+    till: Till, client: httpx.AsyncClient, receiver: Receiver, ring: Ring
+) -> None:
+    code = "function handler(webhook) { webhook.cancel = true; return webhook }"
+    path = f"/app/{till.application}/endpoint/{till.meant}/transformation"
+    assert (await client.patch(path, json={"code": code, "enabled": True})).status_code == 204
+    answer = await _rung(asyncio.create_task(till.post("msg/test-attempt", {"eventType": "a", "payload": {}})), ring)
+    assert (answer.status_code, answer.json()["code"]) == (400, "canceled")
+    assert receiver.arrivals == []
 
 
 async def test_a_trial_of_a_taken_event_id_is_refused(till: Till, client: httpx.AsyncClient) -> None:

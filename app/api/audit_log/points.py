@@ -21,9 +21,16 @@ def _service(session: ReadSessionDep) -> AuditLogService:
 
 def _filter(
     app_id: Annotated[Word | None, Query(description="Only what happened in this application (its id).")] = None,
-    operation: Annotated[Word | None, Query(description="Only this operation, e.g. `v1.endpoint.delete`.")] = None,
-    actor: Annotated[Word | None, Query(description="Only what this token did (`actor.id`).")] = None,
-    target: Annotated[Word | None, Query(description="Only what was done to this one.")] = None,
+    operation: Annotated[
+        Word | None, Query(description="Only this operation.", examples=["v1.endpoint.delete"])
+    ] = None,
+    actor: Annotated[
+        Word | None,
+        Query(description="Only what this token did (`actor.id`).", examples=["key_1srOrx2ZWZBpBUvZwXKQmoEYga2"]),
+    ] = None,
+    target: Annotated[
+        Word | None, Query(description="Only what was done to this one.", examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    ] = None,
     after: Annotated[Moment | None, Query(description="Only what happened at or after this time.")] = None,
     before: Annotated[Moment | None, Query(description="Only what happened before this time.")] = None,
 ) -> AuditFilter:

@@ -30,7 +30,10 @@ def _in_utc(time: datetime | None) -> datetime | None:
 LedgerDep = Annotated[LedgerService, Depends(_ledger)]
 Since = Annotated[
     datetime | None,
-    Query(description="Account for messages published since then; by default, for those of the last 24 hours."),
+    Query(
+        description="Account for messages published since then; by default, for those of the last 24 hours.",
+        examples=["2026-01-31T23:59:59Z"],
+    ),
     AfterValidator(_in_utc),
     rfc_3339,
 ]

@@ -16,6 +16,7 @@ _SCOPE: Final = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _OURS: Final = frozenset({"grant_type", "scope", "client_id", "client_secret"})
 _MOST_PARAMETERS: Final = 32
+_PEM: Final = "-----BEGIN {0}-----\nMIIB…\n-----END {0}-----\n"
 
 
 def _without_controls(value: str) -> str:
@@ -67,8 +68,8 @@ class BasicAuthenticationIn(Dto):
     """A user name and password, sent with each request (RFC 7617)."""
 
     type: Literal["basic"]
-    username: UserName
-    password: Credential
+    username: UserName = Field(examples=["postrider"])
+    password: Credential = Field(examples=["correct horse battery staple"])
 
 
 class HeaderAuthenticationIn(Dto):
@@ -76,7 +77,7 @@ class HeaderAuthenticationIn(Dto):
 
     type: Literal["header"]
     name: HeaderName = Field(examples=["X-Api-Key"])
-    value: HeaderValue
+    value: HeaderValue = Field(examples=["7f6c2b9d"])
 
 
 def _check_kind(value: object) -> object:
@@ -95,8 +96,8 @@ class EndpointAuthenticationOut(Dto):
     """How requests are authenticated; passwords and values are not shown."""
 
     type: Literal["basic", "header", "oauth2"]
-    username: str | None = Field(default=None, description="With `basic`.")
-    name: str | None = Field(default=None, description="With `header`: the header's name.")
+    username: str | None = Field(default=None, description="With `basic`.", examples=["postrider"])
+    name: str | None = Field(default=None, description="With `header`: the header's name.", examples=["X-Api-Key"])
 
 
 class EndpointOauthConfigIn(Dto):
@@ -106,14 +107,16 @@ class EndpointOauthConfigIn(Dto):
     auth_method: AuthMethod = Field(
         description="Whether id and secret are sent in the head (preferred) or in the body of the token's request."
     )
-    client_id: Credential
-    client_secret: Credential
+    client_id: Credential = Field(examples=["postrider"])
+    client_secret: Credential = Field(examples=["correct horse battery staple"])
     token_url: Url = Field(description="Where tokens are asked for.", examples=["https://login.example.com/token"])
-    scopes: Annotated[list[Scope], Field(max_length=64)] | None = None
+    scopes: Annotated[list[Scope], Field(max_length=64)] | None = Field(default=None, examples=[["events.write"]])
     extra_params: Parameters | None = Field(
         default=None, description="Added to the body of the token's request; shown again.", examples=[{"audience": "x"}]
     )
-    extra_headers: Headers | None = Field(default=None, description="Added to the head of the token's request.")
+    extra_headers: Headers | None = Field(
+        default=None, description="Added to the head of the token's request.", examples=[{"X-Tenant": "acme"}]
+    )
 
 
 class EndpointOauthConfigOut(Dto):
@@ -121,11 +124,11 @@ class EndpointOauthConfigOut(Dto):
 
     grant_type: GrantType
     auth_method: AuthMethod
-    client_id: str
-    token_url: str
-    scopes: list[str] | None = None
-    extra_params: dict[str, str] | None = None
-    extra_headers: dict[str, str] | None = None
+    client_id: str = Field(examples=["postrider"])
+    token_url: str = Field(examples=["https://login.example.com/token"])
+    scopes: list[str] | None = Field(default=None, examples=[["events.write"]])
+    extra_params: dict[str, str] | None = Field(default=None, examples=[{"audience": "x"}])
+    extra_headers: dict[str, str] | None = Field(default=None, examples=[{"X-Tenant": "acme"}])
 
 
 class EndpointOauthOut(Dto):
@@ -140,7 +143,8 @@ class EndpointMtlsConfigIn(Dto):
 
     identity: Identity = Field(
         description="The client certificate, those above it if it needs any, and its private key without a passphrase: "
-        "all PEM, in one text."
+        "all PEM, in one text.",
+        examples=["".join(map(_PEM.format, ("CERTIFICATE", "PRIVATE KEY")))],
     )
 
 
@@ -158,10 +162,14 @@ class EndpointMtlsOut(Dto):
 class EndpointServerCaIn(Dto):
     """Authorities that the receiver's certificate is verified with, beside the system's."""
 
-    cert: Authorities | None = Field(default=None, description="One or more certificates as PEM; null for none.")
+    cert: Authorities | None = Field(
+        default=None,
+        description="One or more certificates as PEM; null for none.",
+        examples=[_PEM.format("CERTIFICATE")],
+    )
 
 
 class EndpointServerCaOut(Dto):
     """The endpoint's own authorities; null if there are none."""
 
-    cert: str | None = None
+    cert: str | None = Field(default=None, examples=[_PEM.format("CERTIFICATE")])

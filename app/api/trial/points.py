@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from app.api.attempt.models import MessageAttemptOut
-from app.api.deps import ApplicationDep, ApplicationRef, EndpointRef, OrganizationDep, SessionDep
+from app.api.deps import ApplicationDep, ApplicationRef, EndpointRef, OrganizationDep, PrincipalDep, SessionDep
 from app.api.exact import exact
 from app.api.lean import LeanRoute
 from app.api.message.models import MessageIn, MessageOut
@@ -32,10 +32,10 @@ TrialsDep = Annotated[TrialService, Depends(_trials)]
 
 @router.post("/send-example", operation_id="v1.endpoint.send-example", tags=["Endpoint"], response_model=MessageOut)
 async def send_example(
-    app: ApplicationDep, endpoint: EndpointRef, body: EventExampleIn, examples: ExamplesDep
+    caller: PrincipalDep, app: ApplicationDep, endpoint: EndpointRef, body: EventExampleIn, examples: ExamplesDep
 ) -> Response:
     """Send an example of an event type to an endpoint, once and whatever it subscribed to."""
-    return exact(await examples.send(app, endpoint, body))
+    return exact(await examples.send(caller, app, endpoint, body))
 
 
 @trying.post(
@@ -51,7 +51,9 @@ async def try_message(
     body: MessageIn,
     caller: OrganizationDep,
     trials: TrialsDep,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[
+        str | None, Header(description="The same request with the same key is carried out once.")
+    ] = None,
 ) -> Response:
     """Send a message to one endpoint, whatever it subscribed to, and wait for what came of its only attempt."""
     return exact(await trials.attempt(caller, app_id, endpoint_id, body, idempotency_key), 201)

@@ -13,6 +13,7 @@ from app import ids
 from app.api.attempt.models import MessageAttemptOut
 from app.api.attempt.service import AttemptService
 from app.api.fields import UID_PATTERN
+from app.api.message.extras import extras_of
 from app.api.message.models import MessageIn, MessageOut
 from app.api.trial.models import EventExampleIn
 from app.db.application.model import ApplicationRow
@@ -20,8 +21,8 @@ from app.db.application.table import ApplicationsTable
 from app.db.endpoint.model import EndpointRow
 from app.db.endpoint.table import EndpointsTable
 from app.db.event_type.table import EventTypesTable
-from app.db.message.publish import Publishing
-from app.db.message.single import SingleMessage, first_attempt, send_to_one
+from app.db.message.publish import Extras, Publishing
+from app.db.message.single import Canceled, SingleMessage, first_attempt, send_to_one
 from app.db.session import Database, due_after_commit
 from app.doorbell import Doorbell
 from app.errors import BadRequest, Conflict, NotFound, Unavailable, ValidationFailed, Violation, existing
@@ -34,6 +35,7 @@ _LONGEST_PAUSE: Final = 0.25
 # Beyond the time that an attempt may take: until a worker begins with it, and until it has recorded it.
 _PATIENCE_SECONDS: Final = 5.0
 _TAKEN: Final = "A message with that eventId already exists. Use another one; nothing was sent."
+_CANCELED: Final = "Nothing was sent: the endpoint's transformation canceled it, or the endpoint was deleted meanwhile."
 _KEY_REUSED: Final = "This idempotency key was used with another body. Use a new key; nothing was sent."
 
 
@@ -43,10 +45,16 @@ class ExampleService:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def send(self, app: ApplicationRow, endpoint: str, body: EventExampleIn) -> MessageOut:
-        """Send an example of an event type to an endpoint. NotFound; BadRequest if the event type has none."""
+    async def send(self, caller: Principal, app: ApplicationRow, endpoint: str, body: EventExampleIn) -> MessageOut:
+        """Send an example of an event type to an endpoint. BadRequest if the event type has none.
+
+        NotFound, also for a portal whose feature flags hide the event type.
+        """
         row = existing(await EndpointsTable(self._session).find(app.id, endpoint))
-        event_type = existing(await EventTypesTable(self._session).get(app.organization_id, body.event_type))
+        flags = None if caller.application_id is None else caller.feature_flags
+        event_type = existing(
+            await EventTypesTable(self._session).find_visible(app.organization_id, body.event_type, flags)
+        )
         payload = orjson.dumps(_example(event_type.schemas, body.example_index))
         message = SingleMessage(ids.new_id("msg"), event_type.name, payload)
         sent_at = existing(await send_to_one(self._session, app.organization_id, app.id, row.id, message))
@@ -65,9 +73,10 @@ class TrialService:
     async def attempt(
         self, caller: Principal, application: str, endpoint: str, body: MessageIn, idempotency_key: str | None
     ) -> MessageAttemptOut:
-        """Send a message to an endpoint, and tell what came of its only attempt.
+        """Send a message to an endpoint at once, whatever its `deliverAt`, and tell what came of its only attempt.
 
-        Raises NotFound, Conflict, and Unavailable if no worker has tried it in time.
+        Raises ValidationFailed, NotFound, Conflict, BadRequest if nothing is to be sent, and Unavailable if no worker
+        has tried it in time.
         """
         if not (UID_PATTERN.fullmatch(application) and UID_PATTERN.fullmatch(endpoint)):
             raise NotFound
@@ -81,7 +90,10 @@ class TrialService:
                 raise Conflict(_TAKEN) from None
         self._doorbell.ring(due_after_commit(session))
         message_id = message.id if sent else await self._earlier(app, message)
-        attempt_id = await self._wait(app, row, message_id)
+        try:
+            attempt_id = await self._wait(app, row, message_id)
+        except Canceled:
+            raise BadRequest(_CANCELED, code="canceled") from None
         async with self._database.transaction() as session:
             return await AttemptService(session, self._store).get(app, message_id, attempt_id)
 
@@ -116,9 +128,10 @@ def _message(app: ApplicationRow, endpoint: EndpointRow, body: MessageIn, idempo
     key = request_hash = None
     if idempotency_key:
         key = _digest(f"{app.id}\0{endpoint.id}\0test-attempt\0{idempotency_key}".encode())
-        request_hash = _digest(body.model_dump_json(exclude={"payload"}).encode() + body.payload)
+        request_hash = _digest(body.said + body.payload)
+    extras = extras_of(body) or Extras()
     return SingleMessage(
-        ids.new_id("msg"), body.event_type, body.payload, body.event_id, body.channels, None, key, request_hash
+        ids.new_id("msg"), body.event_type, body.payload, body.event_id, body.channels, extras, key, request_hash
     )
 
 

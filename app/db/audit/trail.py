@@ -22,10 +22,10 @@ _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 _UNTOLD: Final = frozenset(
     {
         *("id", "organization_id", "application_id", "operational_application_id", "message_id", "endpoint_id"),
-        *("created_at", "updated_at", "changed_at", "revision", "shard", "ending"),
+        *("created_at", "updated_at", "changed_at", "revision", "shard", "ending", "next_bite_at", "failures"),
     }
 )
-_KEYS: Final = {"event_types": "name"}
+_KEYS: Final = {"event_types": "name", "endpoint_transformations": "endpoint_id"}
 _NOUNS: Final = {"event_types": "event_type"}
 _LONGEST_VALUE: Final = 4096
 _MOST_FIELDS: Final = 100

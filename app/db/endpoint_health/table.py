@@ -10,22 +10,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 _LOAD: Final = """
 SELECT endpoint_id, extract(epoch FROM opened_at)::float8, extract(epoch FROM first_failure_at)::float8,
-       consecutive_failures, extract(epoch FROM paused_until)::float8, revision
+       consecutive_failures, extract(epoch FROM paused_until)::float8, revision,
+       extract(epoch FROM throttled_since)::float8
 FROM endpoint_health WHERE endpoint_id = ANY ($1::text[])
 """
 
 _STORE: Final = """
 INSERT INTO endpoint_health AS h
-    (endpoint_id, opened_at, first_failure_at, consecutive_failures, paused_until, revision)
+    (endpoint_id, opened_at, first_failure_at, consecutive_failures, paused_until, revision, throttled_since)
 SELECT i.endpoint_id, to_timestamp(opened_at), to_timestamp(first_failure_at), failures, to_timestamp(paused_until),
-       revision
-FROM unnest($1::text[], $2::float8[], $3::float8[], $4::integer[], $5::float8[], $6::bigint[])
-    AS i(endpoint_id, opened_at, first_failure_at, failures, paused_until, revision)
+       revision, to_timestamp(throttled_since)
+FROM unnest($1::text[], $2::float8[], $3::float8[], $4::integer[], $5::float8[], $6::bigint[], $7::float8[])
+    AS i(endpoint_id, opened_at, first_failure_at, failures, paused_until, revision, throttled_since)
 ORDER BY i.endpoint_id
 ON CONFLICT (endpoint_id) DO UPDATE
 SET opened_at = excluded.opened_at, first_failure_at = excluded.first_failure_at,
     consecutive_failures = excluded.consecutive_failures, paused_until = excluded.paused_until,
-    revision = excluded.revision, updated_at = now()
+    revision = excluded.revision, throttled_since = excluded.throttled_since, updated_at = now()
 WHERE h.revision <= excluded.revision
 """
 
@@ -43,6 +44,8 @@ class EndpointHealth:
     paused_until: float | None = None
     # The endpoint's, when this was learned: once that has changed, it says nothing. Alone it is not worth a write.
     revision: int = field(default=0, compare=False)
+    throttled_since: float | None = None
+    """Since when it has been getting less than is due to it, because of a rate limit."""
 
 
 class EndpointHealthTable:
@@ -65,6 +68,7 @@ class EndpointHealthTable:
             [h.consecutive_failures for h in healths],
             [h.paused_until for h in healths],
             [h.revision for h in healths],
+            [h.throttled_since for h in healths],
         )
 
 

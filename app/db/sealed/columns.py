@@ -14,7 +14,10 @@ class SealedColumns:
 
 
 SEALED: Final = (
+    SealedColumns("api_tokens", "id", ("sealed",)),
     SealedColumns("endpoints", "id", ("secrets", "headers", "authentication", "client_identity")),
+    SealedColumns("endpoint_transformations", "endpoint_id", ("sealed",)),
     SealedColumns("idempotent_responses", "id", ("body",)),
+    SealedColumns("one_time_tokens", "id", ("sealed",)),
     SealedColumns("installation", "'installation'", ("sealed",)),
 )

@@ -1,0 +1,1 @@
+"""The official SDKs drive a running Postrider: every operation that they have."""

@@ -1,0 +1,1 @@
+"""What a user of the package does, told by resource. Importing a module registers its scenarios."""
