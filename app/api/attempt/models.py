@@ -1,6 +1,7 @@
 """Attempts, and the deliveries that they belong to, on the wire."""
 
 from enum import IntEnum
+from typing import Annotated
 
 from pydantic import Field, computed_field
 
@@ -83,7 +84,7 @@ class MessageAttemptHeadersOut(Dto):
     """The headers of an attempt: those that are the same for each, and those that the endpoint and message have now."""
 
     sent_headers: dict[str, str] = Field(examples=[{"webhook-id": "msg_1srOrx2ZWZBpBUvZwXKQmoEYga2"}])
-    response_headers: list[tuple[str, str]] | None = Field(
+    response_headers: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = Field(
         default=None, description="Not kept, and so never there.", examples=[[["content-type", "text/plain"]]]
     )
     sensitive: list[str] = Field(
