@@ -46,8 +46,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Postrider",
         version=__version__,
         summary="A webhook gateway that speaks the Svix API: it sends webhooks.",
-        description="Messages that are published here are delivered to customers' endpoints, signed and retried. Svix SDKs "
-        "work unmodified: their `server_url` is this server's address.",
+        description="Messages that are published here are delivered to customers' endpoints, signed and retried. Svix "
+        "SDKs work unmodified: their `server_url` is this server's address.",
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=_lifespan,
         redirect_slashes=False,
