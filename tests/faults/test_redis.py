@@ -25,6 +25,7 @@ def slowest_but_one_percent(seconds: list[float]) -> float:
     return sorted(seconds)[len(seconds) * 99 // 100 - 1]
 
 
+@pytest.mark.alone  # Nobody is refused, that is, nobody waits for a second.
 async def test_flushing_redis_again_and_again_loses_nothing(installation: Installation, run: Run) -> None:
     publishing = asyncio.create_task(run.publish(600))
     async with Redis.from_url(installation.servers.valkey.dsn) as redis:
