@@ -23,6 +23,8 @@ _VALUE: Final = {char: value for value, char in enumerate(_ALPHABET)}
 _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _62_2, _62_9, _62_18 = 62**2, 62**9, 62**18
 _EPOCH: Final = 1_400_000_000
+# Between the clocks of the process that published a message and of the one that tried it.
+_CLOCK_SKEW: Final = timedelta(hours=1)
 _RANDOM_BITS: Final = 120
 _LENGTH: Final = 27
 
@@ -56,6 +58,11 @@ def floor_id(prefix: Prefix, at: datetime) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     stamp = (seconds << 8) | (rest >> 2)
     return f"{prefix}_{_encode(min(stamp, (1 << 40) - 1) << _RANDOM_BITS)}"
+
+
+def before_attempts(message_id: str) -> str:
+    """Below the id of every attempt of a message: none is made before it is published, so older ones need no look."""
+    return floor_id("atmpt", created_at(message_id) - _CLOCK_SKEW)
 
 
 def is_id(text: str, prefix: Prefix) -> bool:

@@ -52,10 +52,15 @@ def has_key(request: Request) -> bool:
     return request.method == "POST" and bool(headers.get(_HEADER)) and "authorization" in headers
 
 
+def digest(text: bytes) -> bytes:
+    """16 bytes that stand for a key, or for the request that came with it: of a body itself nothing is kept."""
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
 async def claim(request: Request, caller: Principal, session: AsyncSession, sealer: Sealer) -> None:
     """Claim the request's key. Replayed if the request was made before; Conflict if the key was another request's."""
     row_id = _identity(request, caller)
-    request_hash = hashlib.blake2b(await request.body(), digest_size=16).digest()
+    request_hash = digest(await request.body())
     responses = StoredResponsesTable(session, caller.organization_id)
     earlier = await responses.claim(row_id, request_hash)
     if earlier is None:

@@ -15,7 +15,7 @@ _SECONDS = 30
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node on this machine")
-@pytest.mark.skipif((FOLDER / ".not-installed").exists(), reason="npm could not install the package")
+@pytest.mark.skipif((FOLDER / ".not-installed").exists(), reason="npm reaches no packages here")
 async def test_the_javascript_package_does_what_most_of_its_users_do(world: World) -> None:
     assert (FOLDER / "node_modules").is_dir(), "the package is not installed: run `make install`"
     stage = staged(world, sync=False)

@@ -80,8 +80,8 @@ class EndpointService:
 
     async def create(self, app: ApplicationRow, body: EndpointIn) -> EndpointOut:
         """A new endpoint, with a signing secret made for it unless one is given. Conflict if the uid is taken."""
-        await self._check(app, body)
-        await self._check_room(app)
+        rules = await self._check(app, body)
+        await self._check_room(app, rules)
         row = self._new_row(app, body.secret)
         row.headers = seal_headers(self._sealer, row.id, body.headers or {})
         _change(row, body, EndpointUpdate.model_fields)
@@ -90,10 +90,10 @@ class EndpointService:
 
     async def put(self, app: ApplicationRow, reference: str, body: EndpointUpdate) -> tuple[EndpointOut, bool]:
         """Replace the endpoint with that id or uid, or create it with that uid; says whether it was created."""
-        await self._check(app, body)
+        rules = await self._check(app, body)
         row = await self._endpoints.find_to_change(app.id, reference)
         if row is None:
-            await self._check_room(app)
+            await self._check_room(app, rules)
             row = self._new_row(app, None)
             try:
                 return await self._replace(row, reference, body, None), True
@@ -186,21 +186,19 @@ class EndpointService:
         counts = await self._counts.by_state(app.id, row.id, first, last)
         return EndpointAttemptStats(success=counts.get(0, 0), fail=counts.get(2, 0), canceled=counts.get(4, 0))
 
-    async def _check(self, app: ApplicationRow, body: EndpointUpdate | EndpointPatch) -> None:
+    async def _check(self, app: ApplicationRow, body: EndpointUpdate | EndpointPatch) -> Rules:
+        """The organization's rules, which the body keeps; they are not for its own endpoints. ValidationFailed."""
         unknown: list[str] = []
         if body.event_types and not app.operational:
             known = await self._event_types.existing_names(app.organization_id, body.event_types)
             unknown = [name for name in body.event_types if name not in known]
-        check(body, await self._rules(app), unknown, https_only=self._settings.endpoint_https_only)
+        rules = Rules() if app.operational else await rules_of(self._session, app.organization_id)
+        check(body, rules, unknown, https_only=self._settings.endpoint_https_only)
+        return rules
 
-    async def _check_room(self, app: ApplicationRow) -> None:
-        rules = await self._rules(app)
+    async def _check_room(self, app: ApplicationRow, rules: Rules) -> None:
         if rules.most_endpoints is not None:
             check_room(rules, await self._endpoints.count(app.id))
-
-    async def _rules(self, app: ApplicationRow) -> Rules:
-        """The organization's, which are not for its own endpoints."""
-        return Rules() if app.operational else await rules_of(self._session, app.organization_id)
 
     def _new_row(self, app: ApplicationRow, secret: str | None) -> EndpointRow:
         endpoint_id, now = ids.new_id("ep"), clock.now()

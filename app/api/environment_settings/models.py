@@ -5,11 +5,10 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from app.api.event_type.models import LONGEST_RETRY, MOST_RETRIES
 from app.api.fields import Dto, Flag, Text, whole
 
 _LONGEST_URL: Final = 65_536
-_LONGEST_RETRY: Final = 30 * 86_400
-_MOST_RETRIES: Final = 100
 _LONGEST_TEXT: Final = 1024
 
 
@@ -36,7 +35,7 @@ Address = Annotated[
 ShortText = Annotated[Text, Field(max_length=_LONGEST_TEXT, examples=["Where your events arrive"])]
 FontFamily = Annotated[str, Field(pattern=r"^[a-zA-Z0-9\-_ ]+$", max_length=256)]
 FontSize = Annotated[int, Field(strict=True, ge=0, le=2**16 - 1, examples=[16]), whole]
-RetrySeconds = Annotated[int, Field(strict=True, ge=0, le=_LONGEST_RETRY), whole]
+RetrySeconds = Annotated[int, Field(strict=True, ge=0, le=LONGEST_RETRY), whole]
 
 
 class BorderRadius(StrEnum):
@@ -123,7 +122,7 @@ class _Portal(Dto):
 class SettingsInternalIn(_Portal):
     """All settings. What is left out has its default."""
 
-    retry_policy: Annotated[list[RetrySeconds], Field(max_length=_MOST_RETRIES)] | None = Field(
+    retry_policy: Annotated[list[RetrySeconds], Field(max_length=MOST_RETRIES)] | None = Field(
         default=None,
         description="Seconds before each retry, where the event type has no schedule; an empty list is none at all, "
         "null the installation's schedule.",

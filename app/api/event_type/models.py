@@ -100,15 +100,15 @@ class EventTypeOut(Dto):
     updated_at: Timestamp
 
 
-_LONGEST_RETRY: Final = 30 * 86_400
-_MOST_RETRIES: Final = 100
+LONGEST_RETRY: Final = 30 * 86_400
+MOST_RETRIES: Final = 100
 _NANOS: Final = 10**9
 
 
 class Duration(Dto):
     """A span of time: both parts together."""
 
-    secs: Annotated[int, Field(strict=True, ge=0, le=_LONGEST_RETRY), whole] = Field(examples=[300])
+    secs: Annotated[int, Field(strict=True, ge=0, le=LONGEST_RETRY), whole] = Field(examples=[300])
     nanos: Annotated[int, Field(strict=True, ge=0, lt=_NANOS), whole] = Field(examples=[0])
 
     @classmethod
@@ -124,7 +124,7 @@ class Duration(Dto):
 class RetryScheduleInOut(Dto):
     """When messages of an event type are tried again."""
 
-    retry_schedule: Annotated[list[Duration], Field(max_length=_MOST_RETRIES)] | None = Field(
+    retry_schedule: Annotated[list[Duration], Field(max_length=MOST_RETRIES)] | None = Field(
         default=None,
         description="The wait before each retry; an empty list is none at all, null the schedule of the installation.",
         examples=[[{"secs": 5, "nanos": 0}, {"secs": 300, "nanos": 0}]],

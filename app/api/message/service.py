@@ -1,7 +1,6 @@
 """Hop 2: the rules of publishing."""
 
 import asyncio
-import hashlib
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from loguru import logger
 
 from app import ids
 from app.api.fields import UID_PATTERN
+from app.api.idempotency import digest
 from app.api.message.extras import extras_of, is_in_time, out_of_time
 from app.api.message.models import MessageIn, MessageOut
 from app.db.group_commit import Bounds, GroupCommit, Late, Overloaded
@@ -166,8 +166,8 @@ class MessageService:
         key = request_hash = None
         if idempotency_key:
             # Of the application, not of the name that it goes by: that may be another's tomorrow.
-            key = _digest(f"{application_id}\0{idempotency_key}".encode())
-            request_hash = _digest(body.said + body.payload)
+            key = digest(f"{application_id}\0{idempotency_key}".encode())
+            request_hash = digest(body.said + body.payload)
         return NewMessage(
             ids.new_id("msg"),
             organization_id,
@@ -266,10 +266,6 @@ async def _discard(store: PayloadStore, message_id: str) -> None:
 def _weight(message: NewMessage) -> int:
     params = message.extras and message.extras.transformations_params
     return len(message.payload) + len(params) if params else len(message.payload)
-
-
-def _digest(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def _out(message_id: str, body: MessageIn, created_at: datetime, with_content: bool) -> MessageOut:

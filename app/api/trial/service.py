@@ -1,7 +1,6 @@
 """The rules of trials."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,6 +12,7 @@ from app import ids
 from app.api.attempt.models import MessageAttemptOut
 from app.api.attempt.service import AttemptService
 from app.api.fields import UID_PATTERN
+from app.api.idempotency import digest
 from app.api.message.extras import extras_of
 from app.api.message.models import MessageIn, MessageOut
 from app.api.trial.models import EventExampleIn
@@ -127,16 +127,12 @@ class TrialService:
 def _message(app: ApplicationRow, endpoint: EndpointRow, body: MessageIn, idempotency_key: str | None) -> SingleMessage:
     key = request_hash = None
     if idempotency_key:
-        key = _digest(f"{app.id}\0{endpoint.id}\0test-attempt\0{idempotency_key}".encode())
-        request_hash = _digest(body.said + body.payload)
+        key = digest(f"{app.id}\0{endpoint.id}\0test-attempt\0{idempotency_key}".encode())
+        request_hash = digest(body.said + body.payload)
     extras = extras_of(body) or Extras()
     return SingleMessage(
         ids.new_id("msg"), body.event_type, body.payload, body.event_id, body.channels, extras, key, request_hash
     )
-
-
-def _digest(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def _example(schemas: Mapping[str, object] | None, index: int) -> object:

@@ -7,13 +7,6 @@ from sqlalchemy import Column, DateTime, LargeBinary, SmallInteger, func
 from sqlmodel import Field, SQLModel
 
 
-class AttemptStatus(IntEnum):
-    """What the receiver made of it: success is a 2xx answer, and nothing else."""
-
-    SUCCESS = 0
-    FAIL = 2
-
-
 class Trigger(IntEnum):
     """Why an attempt was made: by the retry schedule, or because somebody asked for it."""
 

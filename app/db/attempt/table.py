@@ -1,7 +1,6 @@
 """All the SQL that reads attempts, and expunges them. What records them is app/db/pending_delivery/queue.py."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Table, and_, func, literal, select, true
@@ -14,8 +13,6 @@ from app.db.message.model import MessageFilter
 
 _ATTEMPTS: Final[Table] = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, undeclared
 EXPUNGED: Final = b"EXPUNGED"
-# Between the clocks of the process that published a message and of the one that tried it.
-_CLOCK_SKEW: Final = timedelta(hours=1)
 # An attempt that was not answered with 2xx failed. It is said as a constant, which Postgres must see in the statement
 # to know that the index of failed attempts holds what is asked for.
 _SUCCESSFUL: Final = 200
@@ -37,9 +34,7 @@ class AttemptFilter:
         """The same on the columns of `attempts`, as far as an index leads there."""
         found: list[ColumnElement[bool]] = []
         if self.message_id is not None:
-            # Nothing was tried before it was published, so that older partitions need not be opened.
-            earliest = ids.floor_id("atmpt", ids.created_at(self.message_id) - _CLOCK_SKEW)
-            found += [_ATTEMPTS.c.message_id == self.message_id, _ATTEMPTS.c.id > earliest]
+            found += [_ATTEMPTS.c.message_id == self.message_id, _ATTEMPTS.c.id > ids.before_attempts(self.message_id)]
         if self.endpoint_id is not None:
             found.append(_ATTEMPTS.c.endpoint_id == self.endpoint_id)
         if self.status == _FAILED or self.code_class not in {None, _SUCCESSFUL}:

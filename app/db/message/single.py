@@ -1,7 +1,7 @@
 """A message to one endpoint alone, whatever that subscribed to: one attempt, outside of any schedule and any line."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -56,8 +56,6 @@ SELECT id FROM attempts WHERE endpoint_id = $1 AND id > $2 AND message_id = $3 A
 ORDER BY id LIMIT 1
 """
 _NO_EXTRAS: Final = Extras()
-# Between the clocks of the process that published a message and of the one that tried it.
-_CLOCK_SKEW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +109,9 @@ class Canceled(Exception):
 
 async def first_attempt(pool: asyncpg.Pool, application_id: str, endpoint_id: str, message_id: str) -> str | None:
     """The id of the attempt that was made of a message at an endpoint; None if none was, so far. Canceled."""
-    earliest = ids.floor_id("atmpt", ids.created_at(message_id) - _CLOCK_SKEW)
-    found: str | None = await pool.fetchval(_FIRST_ATTEMPT, endpoint_id, earliest, message_id, application_id)
+    found: str | None = await pool.fetchval(
+        _FIRST_ATTEMPT, endpoint_id, ids.before_attempts(message_id), message_id, application_id
+    )
     if found is None and await pool.fetchval(_WAS_CANCELED, message_id, endpoint_id, application_id):
         raise Canceled
     return found
