@@ -58,7 +58,7 @@ DECLARE
 BEGIN
     FOR round IN 1..2 LOOP
         -- Before the locks, so that they are not taken in vain; and under them, because a resend may have come between.
-        SELECT count(*), coalesce(sum(octet_length(m.payload)), 0) INTO kept, bytes
+        SELECT count(*), coalesce(sum(coalesce(octet_length(m.payload), 0) + coalesce(octet_length(m.received), 0)), 0) INTO kept, bytes
         FROM (
             SELECT DISTINCT message_id FROM pending_deliveries
             WHERE message_id >= low AND message_id < high LIMIT most_kept + 1
@@ -520,6 +520,16 @@ CREATE TABLE public.event_types (
 
 
 --
+-- Name: held_messages; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.held_messages (
+    source_id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C"
+);
+
+
+--
 -- Name: idempotency_keys; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -600,7 +610,9 @@ CREATE TABLE public.messages (
     stored_digest bytea,
     payload_days smallint,
     deliver_at timestamp with time zone,
-    transformations_params bytea
+    transformations_params bytea,
+    source_id text COLLATE pg_catalog."C",
+    received bytea
 )
 PARTITION BY RANGE (id);
 
@@ -623,7 +635,9 @@ CREATE TABLE public.messages_default (
     stored_digest bytea,
     payload_days smallint,
     deliver_at timestamp with time zone,
-    transformations_params bytea
+    transformations_params bytea,
+    source_id text COLLATE pg_catalog."C",
+    received bytea
 );
 
 
@@ -757,6 +771,60 @@ CREATE TABLE public.shards (
     busy_since timestamp with time zone
 )
 WITH (fillfactor='50');
+
+
+--
+-- Name: source_logs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.source_logs (
+    id text NOT NULL COLLATE pg_catalog."C",
+    source_id text NOT NULL COLLATE pg_catalog."C",
+    status_code smallint NOT NULL,
+    reason text NOT NULL,
+    received bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: source_tokens; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.source_tokens (
+    id text NOT NULL COLLATE pg_catalog."C",
+    source_id text NOT NULL COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone
+);
+
+
+--
+-- Name: sources; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.sources (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text NOT NULL COLLATE pg_catalog."C",
+    owns_application boolean NOT NULL,
+    uid text COLLATE pg_catalog."C",
+    name text NOT NULL,
+    provider text NOT NULL,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sealed bytea,
+    methods text[],
+    allowed_networks text[],
+    paused boolean DEFAULT false NOT NULL,
+    keeps_rejected boolean DEFAULT true NOT NULL,
+    forwards_original boolean DEFAULT true NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone
+);
 
 
 --
@@ -976,6 +1044,14 @@ ALTER TABLE ONLY public.event_types
 
 
 --
+-- Name: held_messages held_messages_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.held_messages
+    ADD CONSTRAINT held_messages_pkey PRIMARY KEY (source_id, message_id);
+
+
+--
 -- Name: idempotency_keys idempotency_keys_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1101,6 +1177,38 @@ ALTER TABLE ONLY public.schema_migrations
 
 ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (shard);
+
+
+--
+-- Name: source_logs source_logs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.source_logs
+    ADD CONSTRAINT source_logs_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: source_tokens source_tokens_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.source_tokens
+    ADD CONSTRAINT source_tokens_hash_key UNIQUE (hash);
+
+
+--
+-- Name: source_tokens source_tokens_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.source_tokens
+    ADD CONSTRAINT source_tokens_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: sources sources_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sources
+    ADD CONSTRAINT sources_pkey PRIMARY KEY (id);
 
 
 --
@@ -1439,6 +1547,48 @@ CREATE UNIQUE INDEX pollers_application_uid ON public.pollers USING btree (appli
 
 
 --
+-- Name: source_logs_created_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX source_logs_created_at ON public.source_logs USING btree (created_at);
+
+
+--
+-- Name: source_logs_source_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX source_logs_source_id ON public.source_logs USING btree (source_id, id);
+
+
+--
+-- Name: source_tokens_source_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX source_tokens_source_id ON public.source_tokens USING btree (source_id, id);
+
+
+--
+-- Name: sources_application_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sources_application_id ON public.sources USING btree (application_id);
+
+
+--
+-- Name: sources_organization_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sources_organization_id ON public.sources USING btree (organization_id, id) WHERE (deleted_at IS NULL);
+
+
+--
+-- Name: sources_organization_uid; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX sources_organization_uid ON public.sources USING btree (organization_id, uid) WHERE (deleted_at IS NULL);
+
+
+--
 -- Name: token_revocations_changed_at; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1619,6 +1769,30 @@ ALTER TABLE ONLY public.pollers
 
 
 --
+-- Name: source_tokens source_tokens_source_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.source_tokens
+    ADD CONSTRAINT source_tokens_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.sources(id);
+
+
+--
+-- Name: sources sources_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sources
+    ADD CONSTRAINT sources_application_id_fkey FOREIGN KEY (application_id) REFERENCES public.applications(id);
+
+
+--
+-- Name: sources sources_organization_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sources
+    ADD CONSTRAINT sources_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id);
+
+
+--
 -- Name: throttles throttles_application_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1668,4 +1842,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0029'),
     ('0030'),
     ('0031'),
-    ('0032');
+    ('0032'),
+    ('0033');

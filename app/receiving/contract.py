@@ -1,0 +1,229 @@
+"""What a provider's module is given, and what it says: the terms of receiving."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import orjson
+
+Headers = tuple[tuple[str, str], ...]
+"""In the order in which they came, with duplicates. Names in lower case; values as latin-1 texts."""
+
+_TOLERANCE: Final = 300.0
+
+
+class Rejection(Exception):
+    """A request is not accepted. The text says why, to the source's owner; it holds no secret and no signature.
+
+    401: it is not the provider's, as far as can be known. 400: it is not in the provider's form.
+    """
+
+    def __init__(self, reason: str, status: Literal[400, 401] = 401) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status: Literal[400, 401] = status
+
+
+class CannotSign(Exception):
+    """A sample of this provider cannot be signed with what is at hand. The text says what is needed."""
+
+
+class Request:
+    """A request as it arrived.
+
+    `url` is the address that the provider was told, with the query as it came: some providers sign it.
+    """
+
+    __slots__ = ("_json", "body", "headers", "method", "url")
+
+    def __init__(self, method: str, url: str, headers: Headers, body: bytes) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self._json: object = _UNREAD
+
+    def __repr__(self) -> str:
+        """Without the query, the headers and the body, in which there may be credentials."""
+        return f"Request({self.method} {len(self.headers)} headers, {len(self.body)} bytes)"
+
+    def find(self, name: str) -> str | None:
+        """The value of a header, None if it is missing. Rejection if it is there twice: which one was verified?"""
+        found = [value for key, value in self.headers if key == name]
+        if len(found) > 1:
+            raise Rejection(f"The header {name} is there {len(found)} times: send it once.", 400)
+        return found[0] if found else None
+
+    def header(self, name: str) -> str:
+        """The value of a header. Rejection if it is missing, empty, or there twice."""
+        value = self.find(name)
+        if not value:
+            raise Rejection(f"The header {name} is missing.")
+        return value
+
+    @property
+    def json(self) -> object:
+        """The body, parsed. Rejection if it is not JSON."""
+        if self._json is _UNREAD:
+            try:
+                self._json = orjson.loads(self.body)
+            except orjson.JSONDecodeError as error:
+                raise Rejection(f"The body is not JSON: {error}", 400) from None
+        if self._json is _NOT_JSON:
+            raise Rejection("The body is not JSON.", 400)
+        return self._json
+
+    def text(self, *path: str | int) -> str | None:
+        """The text (or number, as a text) at a path into the JSON body; None if there is none, or it is no JSON."""
+        if self._json is _UNREAD:
+            try:
+                self._json = orjson.loads(self.body)
+            except orjson.JSONDecodeError:
+                self._json = _NOT_JSON
+        found = self._json
+        for step in path:
+            if isinstance(found, dict) and isinstance(step, str):
+                found = found.get(step)
+            elif isinstance(found, list) and isinstance(step, int) and step < len(found):
+                found = found[step]
+            else:
+                return None
+        if isinstance(found, str):
+            return found
+        # Not for truth values, which are numbers to Python.
+        return str(found) if type(found) in {int, float} else None
+
+
+_UNREAD: Final = object()
+_NOT_JSON: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a source's owner said. Any of the secrets may have signed while they are rotated; the newest is first."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    # The other fields of the provider that were given, by their names.
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def option(self, name: str) -> str:
+        """A field that must have been given. Rejection otherwise."""
+        value = self.options.get(name)
+        if not value:
+            raise Rejection(f"The source has no {name}: set it in its config.")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a rule knows beside the request: the time (Unix, seconds), and what was fetched for it, by address."""
+
+    now: float
+    fetched: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The request is the provider's.
+
+    `name`: the kind of event in the provider's words, None if it does not say; `delivery_id`: the same for each time
+    that the provider sends this event, None if nothing tells.
+    """
+
+    name: str | None = None
+    delivery_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The request is no event, and is answered with this: a handshake.
+
+    `learned`: options and `secret` that the provider has told in it, to be kept in the source's config.
+    """
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    learned: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """To decide, the rule must see what an address answers to a GET: a certificate, or a set of keys.
+
+    The rule has checked that the address is the provider's. It is asked again with the answer in `Moment.fetched`,
+    which may be up to `seconds` old; 0: it is to be fetched now.
+    """
+
+    url: str
+    seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What became of a Rejection."""
+
+    status: Literal[400, 401]
+    reason: str
+
+
+Verdict = Event | Answer | Wanted
+Verify = Callable[[Request, Config, Moment], Verdict]
+"""Raises Rejection, and nothing else, whatever the request is."""
+Sign = Callable[[str, bytes, Config, float, str], Request]
+"""(event, body, config, now, url): the request that the provider would make. Raises CannotSign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing that a source's owner says about it, as `config.<name>` in the API."""
+
+    name: str
+    description: str
+    example: str
+    required: bool = True
+    # Sealed, and never shown again. What is not secret is shown with the source.
+    secret: bool = True
+    kind: Literal["text", "integer", "boolean"] = "text"
+    # Raises ValueError, with what to do, for a value that can never work; else returns it as it is to be kept.
+    check: Callable[[str], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One kind of source. The texts are for docs/reference/providers.md."""
+
+    # As the API calls it: lower case, words joined by `-`.
+    name: str
+    title: str
+    # Where the provider describes the rule.
+    documentation: str
+    # Headers (or places in the body) that hold the proof, e.g. "`Stripe-Signature`".
+    header: str
+    # E.g. "HMAC-SHA256 of `t.body`, hex".
+    algorithm: str
+    # E.g. "`t=` in the header, 5 min"; None: the provider sends none that is signed.
+    timestamp: str | None
+    # E.g. "`id` of the body"; None: nothing says that two requests are one event.
+    dedupe: str | None
+    # What the tests compare with: a package of the provider's, or vectors of its documentation.
+    oracle: str
+    fields: tuple[Field, ...]
+    verify: Verify
+    sign: Sign
+    handshake: str | None = None
+    # What an accepted event is answered.
+    accepted: Answer = Answer(200)
+    methods: frozenset[str] = frozenset({"POST"})
+    # Headers that hold the secret itself: they are kept without their value, and not passed on.
+    credentials: frozenset[str] = frozenset()
+    # Events begin with this word: `stripe.invoice.paid`. None: with the provider's name.
+    prefix: str | None = None
+
+
+def within(timestamp: float, now: float, tolerance: float = _TOLERANCE) -> None:
+    """Rejection if a time (Unix, seconds) is further than `tolerance` seconds from now, before or after."""
+    if not abs(now - timestamp) <= tolerance:
+        way = "old" if timestamp < now else "far in the future"
+        raise Rejection(f"The timestamp is too {way}: it may be {tolerance:.0f} s from this server's clock.")

@@ -1,0 +1,147 @@
+"""Standard Webhooks 1.0, and all who send as Svix does.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: `webhook-signature` holds
+one or more signatures, divided by blanks: `v1,` and the base64 of HMAC-SHA256 of `id.timestamp.body`, or `v1a,` and
+that of an Ed25519 signature. The secret is `whsec_` and base64 of the key, or `whpk_` and base64 of the public key.
+https://docs.svix.com/receiving/verifying-payloads/how-manual: the same with headers that begin with `svix-`.
+"""
+
+from base64 import b64encode
+from typing import Final
+
+from app.receiving import schemes
+from app.receiving.contract import (
+    CannotSign,
+    Config,
+    Event,
+    Field,
+    Moment,
+    Provider,
+    Rejection,
+    Request,
+    within,
+)
+
+_SECRET: Final = "whsec_"  # noqa: S105 - the prefix of secrets
+_PUBLIC: Final = "whpk_"
+
+
+def _check_secret(text: str) -> str:
+    try:
+        if text.startswith(_PUBLIC):
+            schemes.public_key(text.removeprefix(_PUBLIC))
+        else:
+            schemes.from_base64(text.removeprefix(_SECRET))
+    except (Rejection, ValueError):
+        raise ValueError("the secret is whsec_ (or whpk_) and base64: copy it as the sender shows it") from None
+    return text
+
+
+def _verify(request: Request, config: Config, moment: Moment) -> Event:
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    if request.find("webhook-id") is None and request.find("svix-id") is not None:
+        names = ("svix-id", "svix-timestamp", "svix-signature")
+    message_id, stamp, signatures = (request.header(name) for name in names)
+    within(schemes.seconds(stamp), moment.now)
+    content = f"{message_id}.{stamp}.".encode("latin-1") + request.body
+    if not any(_is_signed(signature, config, content) for signature in signatures.split(" ")):
+        raise Rejection(schemes.WRONG)
+    name = request.text("type") or request.text("eventType") or request.text("event_type")
+    return Event(name, message_id)
+
+
+def _is_signed(signature: str, config: Config, content: bytes) -> bool:
+    version, _, encoded = signature.partition(",")
+    try:
+        given = schemes.from_base64(encoded)
+        if version == "v1":
+            keys = [_key(secret) for secret in config.secrets if not secret.startswith(_PUBLIC)]
+            schemes.check_mac(given, keys, content)
+            return True
+        if version == "v1a":
+            publics = [secret.removeprefix(_PUBLIC) for secret in config.secrets if secret.startswith(_PUBLIC)]
+            return any(_is_signed_by(public, given, content) for public in publics)
+    except Rejection:
+        pass
+    return False
+
+
+def _is_signed_by(public: str, given: bytes, content: bytes) -> bool:
+    try:
+        schemes.check_signature(schemes.public_key(public), given, content)
+    except Rejection:
+        return False
+    return True
+
+
+def _key(secret: str) -> bytes:
+    return schemes.from_base64(secret.removeprefix(_SECRET))
+
+
+class Signer:
+    """Signs as a sender of that family of headers does."""
+
+    def __init__(self, family: str) -> None:
+        self._family = family
+
+    def __call__(self, event: str, body: bytes, config: Config, now: float, url: str) -> Request:
+        """With the newest secret, if it is a `whsec_`. CannotSign for a public key."""
+        if config.secrets[0].startswith(_PUBLIC):
+            raise CannotSign("whpk_ is a public key and cannot sign: use a source with a whsec_ secret")
+        message_id = f"msg_{schemes.mac(event, body).hex()[:27]}"
+        content = f"{message_id}.{int(now)}.".encode() + body
+        signature = "v1," + b64encode(schemes.mac(_key(config.secrets[0]), content)).decode()
+        headers = (
+            ("content-type", "application/json"),
+            (f"{self._family}-id", message_id),
+            (f"{self._family}-timestamp", str(int(now))),
+            (f"{self._family}-signature", signature),
+        )
+        return Request("POST", url, headers, body)
+
+
+def _provider(name: str, title: str, documentation: str, family: str = "svix") -> Provider:
+    return Provider(
+        name=name,
+        title=title,
+        documentation=documentation,
+        header=f"`{family}-signature`",
+        algorithm="HMAC-SHA256 (`v1`) or Ed25519 (`v1a`) of `id.timestamp.body`, base64",
+        timestamp=f"`{family}-timestamp`, 5 min",
+        dedupe=f"`{family}-id`",
+        oracle="standardwebhooks (PyPI)" if family == "webhook" else "svix (PyPI)",
+        fields=(
+            Field(
+                "secret",
+                "The signing secret, as the sender shows it; or `whpk_…`, its public key.",
+                "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+                check=_check_secret,
+            ),
+        ),
+        verify=_verify,
+        sign=Signer(family),
+    )
+
+
+_SVIX: Final = "https://docs.svix.com/receiving/verifying-payloads/how"
+
+PROVIDERS: Final = (
+    _provider("standard-webhooks", "Standard Webhooks", "https://www.standardwebhooks.com/", "webhook"),
+    _provider("svix", "Svix", _SVIX),
+    _provider("beehiiv", "beehiiv", "https://developers.beehiiv.com/webhooks"),
+    _provider("brex", "Brex", "https://developer.brex.com/docs/webhooks/"),
+    _provider("clerk", "Clerk", "https://clerk.com/docs/webhooks/overview"),
+    _provider("guesty", "Guesty", "https://open-api-docs.guesty.com/docs/webhooks"),
+    _provider("incident-io", "incident.io", "https://api-docs.incident.io/tag/Webhooks", "webhook"),
+    _provider("lithic", "Lithic", "https://docs.lithic.com/docs/webhooks", "webhook"),
+    _provider("nash", "Nash", "https://docs.usenash.com/docs/webhooks"),
+    _provider("open-ai", "OpenAI", "https://platform.openai.com/docs/guides/webhooks", "webhook"),
+    _provider("pleo", "Pleo", "https://developers.pleo.io/docs/webhooks"),
+    _provider("psi-fi", "PsiFi", "https://docs.psifi.app/webhooks"),
+    _provider("render", "Render", "https://render.com/docs/webhooks", "webhook"),
+    _provider("replicate", "Replicate", "https://replicate.com/docs/topics/webhooks/verify-webhook", "webhook"),
+    _provider("resend", "Resend", "https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests"),
+    _provider("safebase", "SafeBase", "https://docs.safebase.io/"),
+    _provider("sardine", "Sardine", "https://docs.sardine.ai/"),
+    _provider("stych", "Stytch", "https://stytch.com/docs/guides/webhooks"),
+)
