@@ -4,6 +4,7 @@ Texts are read by the caller of the API: they say what is wrong and what to do n
 Svix API where it has them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -35,6 +36,16 @@ class InsufficientAccess(PostriderError):
 
 class NotFound(PostriderError):
     status, code, text = 404, "not_found", "Entity not found"
+
+
+class MethodNotServed(PostriderError):
+    """`allowed`: the methods that are."""
+
+    status, code, text = 405, "method_not_allowed", "This URL does not take this method."
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = sorted(allowed)
+        super().__init__(f"{self.text} It takes {' and '.join(self.allowed)}.")
 
 
 class Conflict(PostriderError):

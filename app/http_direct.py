@@ -1,9 +1,10 @@
-"""A shortcut from the connection to publishing, for the one request whose rate matters.
+"""A shortcut from the connection to publishing and receiving, for the two requests whose rate matters.
 
-Use it with `uvicorn --http app.http_direct:DirectProtocol`. A POST of a message in the form that clients send it (one
-header of each name, a small body of declared length, nothing else under way on the connection) goes straight to
-app/api/message/direct.py when it has arrived, and its answer straight to the transport. All others, and those that
-`DirectPublishing` declines, are served by uvicorn and the ASGI application as if this file were not there.
+Use it with `uvicorn --http app.http_direct:DirectProtocol`. A POST of a message, or to a source, in the form that
+clients send it (one header of each name, a small body of declared length, nothing else under way on the connection)
+goes straight to app/api/message/direct.py or app/api/inbound/direct.py when it has arrived, and its answer straight to
+the transport. All others, and those that are declined there, are served by uvicorn and the ASGI application as if this
+file were not there.
 """
 
 import re
@@ -15,12 +16,14 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from app.api.message.direct import DirectPublishing
+from app.api.exchange import Taker
+from app.api.inbound.direct import TOKEN
 from app.api.middleware import request_id_of
 from app.api.security_headers import LINES
 from app.http_guard import GuardedProtocol
 
-_PUBLISH: Final = re.compile(rb"/api/v1/app/([a-zA-Z0-9\-_.]{1,256})/msg/?")
+_PUBLISH: Final = re.compile(rb"/api/v1/app/([a-zA-Z0-9\-_.]{1,256})/msg/?()")
+_RECEIVE: Final = re.compile(rb"/in/(%b)/?(?:\?([!-~]*))?" % TOKEN.encode())
 # What asks for more than a plain answer.
 _UNUSUAL: Final = frozenset({b"expect", b"origin", b"transfer-encoding", b"upgrade", b"content-encoding"})
 
@@ -39,7 +42,6 @@ class DirectExchange:
     """One request and its answer; what uvicorn's protocol knows of its own cycle, it finds here by the same names."""
 
     __slots__ = (
-        "application",
         "body",
         "disconnected",
         "headers",
@@ -47,14 +49,21 @@ class DirectExchange:
         "message_event",
         "more_body",
         "protocol",
+        "query",
         "request_id",
         "response_complete",
         "response_started",
+        "taker",
+        "target",
     )
 
-    def __init__(self, protocol: "DirectProtocol", application: str, headers: Mapping[bytes, bytes]) -> None:
+    def __init__(
+        self, protocol: "DirectProtocol", taker: Taker, path: re.Match[bytes], headers: Mapping[bytes, bytes]
+    ) -> None:
         self.protocol = protocol
-        self.application = application
+        self.taker = taker
+        self.target = path[1].decode("ascii")
+        self.query = (path[2] or b"").decode("ascii")
         self.headers = headers
         self.request_id = request_id_of(headers)
         self.body = b""
@@ -78,7 +87,8 @@ class DirectProtocol(GuardedProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # Of the lifespan's state; not there if every request is to be logged.
-        self._publishing: DirectPublishing | None = self.app_state.get("publishing")
+        self._publishing: Taker | None = self.app_state.get("publishing")
+        self._receiving: Taker | None = self.app_state.get("receiving")
         self._exchange: DirectExchange | None = None
 
     def on_headers_complete(self) -> None:
@@ -102,7 +112,7 @@ class DirectProtocol(GuardedProtocol):
             super().on_message_complete()
             return
         exchange.more_body = False
-        if self._publishing is not None and not self.flow.write_paused and self._publishing.take(exchange):
+        if not self.flow.write_paused and exchange.taker.take(exchange):
             # The client has done its part.
             self.deadline = inf
             exchange.body = b""
@@ -141,9 +151,14 @@ class DirectProtocol(GuardedProtocol):
 
     def _direct(self) -> DirectExchange | None:
         """The exchange of a request whose headers have arrived; None if it is to be served the usual way."""
+        if (path := _PUBLISH.fullmatch(self.url)) is not None:
+            taker = self._publishing
+        elif (path := _RECEIVE.fullmatch(self.url)) is not None:
+            taker = self._receiving
+        else:
+            return None
         if (
-            self._publishing is None
-            or (match := _PUBLISH.fullmatch(self.url)) is None
+            taker is None
             or self.parser.get_method() != b"POST"
             or not (self.cycle is None or self.cycle.response_complete)
             or self.parser.get_http_version() != "1.1"
@@ -158,10 +173,10 @@ class DirectProtocol(GuardedProtocol):
             len(headers) != len(self.headers)
             or not _UNUSUAL.isdisjoint(headers)
             or length is None
-            or int(length) > self._publishing.most_bytes
+            or int(length) > taker.most_bytes
         ):
             return None
-        return DirectExchange(self, match[1].decode("ascii"), headers)
+        return DirectExchange(self, taker, path, headers)
 
 
 @lru_cache(maxsize=2)

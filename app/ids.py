@@ -2,6 +2,9 @@
 
 A KSUID-ms is 20 bytes, big-endian: seconds since 2014-05-13T16:53:20Z (4 bytes), a 256th of a second (1 byte,
 here the millisecond divided by 4), and 15 random bytes. Svix uses the same, so its data keeps its ids.
+
+Those of sources and of their logs are shorter, as the Svix API has them: 22 characters of the same 5 bytes, and 11
+random ones.
 """
 
 import os
@@ -9,6 +12,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, get_args
 
+ShortPrefix = Literal["src", "log"]
 Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask", "key", "audit", "poll"]
 
 # What no uid may begin with. Where ids of the others are looked for there are no uids, or they are checked there.
@@ -27,6 +31,10 @@ _EPOCH: Final = 1_400_000_000
 _CLOCK_SKEW: Final = timedelta(hours=1)
 _RANDOM_BITS: Final = 120
 _LENGTH: Final = 27
+# What stands before the characters, and how many of them there are.
+_SHORT_HEADS: Final[dict[ShortPrefix, str]] = {"src": "src_", "log": "log"}
+_SHORT_LENGTH: Final = 22
+_SHORT_RANDOM_BITS: Final = 88
 
 
 def _nine(value: int) -> str:
@@ -46,10 +54,20 @@ def _encode(value: int) -> str:
 
 def new_id(prefix: Prefix) -> str:
     """A new identifier, made now."""
+    return f"{prefix}_{_encode((_stamp() << _RANDOM_BITS) | int.from_bytes(os.urandom(15), 'big'))}"
+
+
+def new_short_id(prefix: ShortPrefix) -> str:
+    """A new identifier of a source or of one of its logs, made now."""
+    value = (_stamp() << _SHORT_RANDOM_BITS) | int.from_bytes(os.urandom(11), "big")
+    # 22 digits hold 128 bits: the first five of the 27 are 0.
+    return _SHORT_HEADS[prefix] + _encode(value)[-_SHORT_LENGTH:]
+
+
+def _stamp() -> int:
     milliseconds = time.time_ns() // 1_000_000 - _EPOCH * 1000
     seconds, rest = divmod(milliseconds, 1000)
-    stamp = (seconds << 8) | (rest >> 2)
-    return f"{prefix}_{_encode((stamp << _RANDOM_BITS) | int.from_bytes(os.urandom(15), 'big'))}"
+    return (seconds << 8) | (rest >> 2)
 
 
 def floor_id(prefix: Prefix, at: datetime) -> str:
@@ -65,11 +83,11 @@ def before_attempts(message_id: str) -> str:
     return floor_id("atmpt", created_at(message_id) - _CLOCK_SKEW)
 
 
-def is_id(text: str, prefix: Prefix) -> bool:
+def is_id(text: str, prefix: Prefix | ShortPrefix) -> bool:
     """Whether a text has the form of an identifier of that kind."""
-    head = f"{prefix}_"
+    head, length = (_SHORT_HEADS[prefix], _SHORT_LENGTH) if prefix in _SHORT_HEADS else (f"{prefix}_", _LENGTH)
     body = text.removeprefix(head)
-    return text.startswith(head) and len(body) == _LENGTH and all(char in _VALUE for char in body)
+    return text.startswith(head) and len(body) == length and all(char in _VALUE for char in body)
 
 
 def created_at(identifier: str) -> datetime:

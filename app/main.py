@@ -9,10 +9,14 @@ from loguru import logger
 
 from app import __version__, environment, garbage, logs
 from app.api import problems
-from app.api.api import outside, router
+from app.api.api import ingesting, outside, router
 from app.api.auth.watch import TokenWatch
 from app.api.gateway import Gateway
 from app.api.health.service import HealthService
+from app.api.inbound.direct import DirectReceiving
+from app.api.inbound.fetching import LONGEST_DOCUMENT, Fetcher
+from app.api.inbound.service import InboundService
+from app.api.inbound.sources import Sources
 from app.api.ledger.service import LedgerService
 from app.api.message.direct import DirectPublishing
 from app.api.message.introduction import Introductions
@@ -24,8 +28,10 @@ from app.db.api_token.fresh import find_token
 from app.db.message.publish import Publishing
 from app.db.preflight import require_ready
 from app.db.session import Database
+from app.delivery.guard import Guard
 from app.doorbell import Doorbell
 from app.http_connections import allow_many
+from app.outbound import outbound_client
 from app.payload_store.store import open_store
 from app.sealing import Sealer
 from app.settings import Settings
@@ -59,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.sealer = Sealer(settings.main_secrets)
     problems.install(app)
     app.include_router(router)
+    app.include_router(ingesting)
     app.include_router(outside)
     return app
 
@@ -93,11 +100,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     app.state.health = HealthService(database.pool, app.state.settings.redis_dsn)
     app.state.transformations = TransformationPool(Limits.for_bodies_of(app.state.settings.max_body_bytes))
     publishing = DirectPublishing(tokens, app.state.messages, app.state.settings.max_body_bytes)
+    sources = Sources(database.pool, app.state.sealer, app.state.settings.db_statement_timeout)
+    fetcher = Fetcher(outbound_client(app.state.settings, Guard(app.state.settings.allowed_networks), LONGEST_DOCUMENT))
+    app.state.inbound = InboundService(database.pool, app.state.sealer, sources, app.state.messages, fetcher)
+    receiving = DirectReceiving(sources, app.state.messages, app.state.settings.max_body_bytes)
     garbage.settle()
     # At these levels each request has its line in the log, which the usual way writes.
     logged = app.state.settings.log_level in {"trace", "debug"}
-    yield {} if logged else {"publishing": publishing}
+    yield {} if logged else {"publishing": publishing, "receiving": receiving}
     await publishing.close()
+    await receiving.close()
+    await fetcher.close()
     await watch.stop()
     await app.state.messages.close()
     await doorbell.close()

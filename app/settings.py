@@ -84,6 +84,12 @@ class Settings(BaseSettings):
         "The application portal that access links lead to; unset: this server, at the address it was called by.",
         "APP_PORTAL_URL",
     )
+    public_url: Annotated[str, AfterValidator(values.web_address)] | None = _setting(
+        "PUBLIC_URL",
+        None,
+        "Where providers reach this server: what the URLs of sources begin with; unset: the address that the API was "
+        "called by. Some providers sign the URL, so that it must be the one that they were told.",
+    )
 
     max_body_bytes: int = _setting(
         "MAX_BODY_BYTES", 1_048_576, "Largest request body, in bytes; a larger one gets a 413.", ge=1024
@@ -213,7 +219,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("db_dsn", "db_read_dsn", "redis_dsn", "jwt_secret", "main_secret", "app_portal_url", "ca_file", "proxy_addr"),
-        *("payload_store", "metrics_token"),
+        *("public_url", "payload_store", "metrics_token"),
         mode="before",
     )
     @classmethod

@@ -14,7 +14,7 @@ from typing import Final
 from loguru import logger
 
 from app import ids
-from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Payload, WithParams
+from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Payload, WithParams, WithReceived
 from app.db.shard.table import LEASE_SECONDS, ShardLeases
 from app.doorbell import QUIET_SECONDS
 from app.payload_store.store import StoreAway
@@ -29,6 +29,7 @@ from worker.receivers import Receiver, Receivers
 from worker.sender import Sender
 from worker.sharing import Sharing
 from worker.stored_payloads import StoredPayloads
+from worker.substitute import how_of
 
 # A shard without work is kept for as long as the doorbell holds back its next ring, and then some.
 _LINGER_SECONDS: Final = 1.5 * QUIET_SECONDS
@@ -194,16 +195,16 @@ class Drain:
             if row.canceled or payload is None or receiver is None:
                 await self._sender.cancel(row)
                 return
-            params = None
-            if isinstance(payload, WithParams):
-                params, payload = payload.params, payload.payload
+            how = None
+            if isinstance(payload, WithParams | WithReceived):
+                how, payload = how_of(payload), payload.payload
             if isinstance(payload, StoredPayload):
                 payload = await self._stored_payloads.get(payload)
             attempt_id = ids.new_id("atmpt")
             if self._sender.suspects.is_one(row):
-                made = await self._sender.send_suspect(row, payload, receiver, params)
+                made = await self._sender.send_suspect(row, payload, receiver, how)
             else:
-                made = await self._sender.send(row, payload, receiver, params)
+                made = await self._sender.send(row, payload, receiver, how)
             if made is None:
                 await self._sender.put_aside(row, attempt_id, receiver.url)
                 return

@@ -29,13 +29,13 @@ from app.db.session import Database
 from app.db.shard.table import ShardLeases
 from app.delivery.breaker import BreakerPolicy
 from app.delivery.guard import Guard
+from app.outbound import outbound_client
 from app.payload_store.store import PayloadStore, open_store
 from app.sealing import Sealer
 from app.settings import Settings, settings
 from worker.background import BackgroundWork
 from worker.drain import Drain
 from worker.lanes import Lanes
-from worker.outbound import outbound_client
 from worker.patience import DATABASE_ERRORS
 from worker.process import own_name
 from worker.receivers import Receivers

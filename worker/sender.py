@@ -25,7 +25,7 @@ from app.settings import Settings
 from worker.patience import DATABASE_ERRORS, PAUSE_SECONDS, until_done
 from worker.receivers import Receiver
 from worker.retry_schedules import RetrySchedules
-from worker.substitute import parse_substitute
+from worker.substitute import How
 from worker.suspects import MOST_BEGUN, Suspects
 from worker.transformer import Ready, Transformer
 
@@ -77,12 +77,10 @@ class Sender:
         # For these the next of their line waits.
         self._records_of_lines: GroupCommit[Recording, _Kept] = GroupCommit(self._record)
 
-    async def send_suspect(
-        self, claimed: Claimed, payload: bytes, receiver: Receiver, params: bytes | None
-    ) -> Made | None:
+    async def send_suspect(self, claimed: Claimed, payload: bytes, receiver: Receiver, how: How | None) -> Made | None:
         """Make one attempt, in its turn, at what may have ended the process that sent it. None: it has, too often."""
         async with self.suspects.in_turn(claimed) as begun:
-            return None if begun >= MOST_BEGUN else await self.send(claimed, payload, receiver, params)
+            return None if begun >= MOST_BEGUN else await self.send(claimed, payload, receiver, how)
 
     async def put_aside(self, claimed: Claimed, attempt_id: str, url: str) -> None:
         """Give up what ends each process that sends it."""
@@ -150,19 +148,18 @@ class Sender:
             logger.warning("{} is disabled until its owner enables it again: {}", endpoint_id, reason)
         return due or ()
 
-    async def send(self, claimed: Claimed, payload: bytes, receiver: Receiver, params: bytes | None = None) -> Made:
-        """Make one attempt; `params` are the message's `transformationsParams`, if it has any."""
+    async def send(self, claimed: Claimed, payload: bytes, receiver: Receiver, how: How | None = None) -> Made:
+        """Make one attempt; `how` the message is sent, if there is more to it than its payload."""
         url, target, own, spent = receiver.url, receiver.target, receiver.headers, 0
         if isinstance(target, str):
             return Made(url, Blocked("url", target, 0))
         if receiver.transformation is not None:
-            changed = await self._transformer.transform(claimed, payload, receiver, target, params)
+            changed = await self._transformer.transform(claimed, payload, receiver, target, how)
             if not isinstance(changed, Ready):
                 return Made(url, changed)
             url, target, own, payload, spent = changed
-        elif params is not None:
-            substitute = parse_substitute(params)
-            payload, own = substitute.body(payload), substitute.headers_with(own)
+        elif how is not None:
+            payload, own = how.body(payload), how.headers_with(own)
         now = clock.unix()
         timestamp = int(now)
         signature = signing.sign(claimed.message_id, timestamp, payload, receiver.live_keys(now))

@@ -21,9 +21,8 @@ from app.transformation.contract import Canceled, Draft, Failed, Limits, Transfo
 from app.transformation.pool import TransformationPool, process_sandbox
 from worker.patience import until_done
 from worker.receivers import Receiver
-from worker.substitute import Substitute, parse_substitute
+from worker.substitute import How, Substitute
 
-_CONTENT_TYPE: Final = "content-type"
 # Of one application.
 _MOST_IN_LINE: Final = 64
 
@@ -50,11 +49,11 @@ class Transformer:
         )
 
     async def transform(
-        self, claimed: Claimed, payload: bytes, receiver: Receiver, target: Target, params: bytes | None
+        self, claimed: Claimed, payload: bytes, receiver: Receiver, target: Target, how: How | None
     ) -> Ready | Blocked | None:
         """What the endpoint's code makes of a delivery; None if it cancels it, or its message is gone.
 
-        `params` are the message's `transformationsParams`, if it has any. Busy if too many deliveries of the same
+        `how` the message is sent, if there is more to it than its payload. Busy if too many deliveries of the same
         application wait for their code: each takes a place of what this process may have in flight.
         """
         assert receiver.transformation is not None
@@ -62,7 +61,7 @@ class Transformer:
         message = await self._described.put(claimed.message_id)
         if message is None:
             return None
-        draft = Draft(receiver.url, payload, message.event_type, message.channels, params)
+        draft = Draft(receiver.url, payload, message.event_type, message.channels, how.params if how else None)
         # An application is one customer: its endpoints share what it may use of this process.
         result = await self._runs.run(claimed.application_id, receiver.transformation, draft, _MOST_IN_LINE)
         match result:
@@ -72,17 +71,15 @@ class Transformer:
                 return _failed(reason, started)
             case Transformed():
                 try:
-                    ready = self._ready(result, payload, receiver, target, params)
+                    ready = self._ready(result, payload, receiver, target, how)
                 except ValueError as error:
                     return _failed(str(error), started)
                 return ready._replace(milliseconds=_since(started))
             case _:
                 assert_never(result)
 
-    def _ready(
-        self, result: Transformed, payload: bytes, receiver: Receiver, target: Target, params: bytes | None
-    ) -> Ready:
-        """The request. ValueError for a URL or headers that may not be, or a substitute that cannot be read."""
+    def _ready(self, result: Transformed, payload: bytes, receiver: Receiver, target: Target, how: How | None) -> Ready:
+        """The request. ValueError for a URL or headers that may not be."""
         if result.url != receiver.url:
             # Whoever presents a certificate to the endpoint does so wherever its messages are sent.
             found = target_of(result.url, target.tls, https_only=receiver.https_for_code)
@@ -92,16 +89,15 @@ class Transformer:
         if result.method != target.method:
             target = replace(target, method=result.method)
         header_rules.check_of_code(result.headers)
-        substitute = Substitute() if params is None else parse_substitute(params)
+        how = how or Substitute()
         if result.body is None:
-            body = substitute.body(payload)
+            body = how.body(payload)
         else:
-            # What the publisher said of the type was about another body.
-            body, substitute = result.body, Substitute(None, _without(substitute.headers or {}, _CONTENT_TYPE))
+            body, how = result.body, how.of_another_body()
         own = result.headers
         if receiver.bearer is not None:
             own = _without(own, "authorization")
-        return Ready(result.url, target, _with(substitute.headers_with(receiver.headers), own), body, 0)
+        return Ready(result.url, target, _with(how.headers_with(receiver.headers), own), body, 0)
 
 
 async def prepare(pool: asyncpg.Pool) -> None:

@@ -17,6 +17,7 @@ from app.api.environment_settings import points as environment_settings
 from app.api.event_type import points as event_type
 from app.api.health import points as health
 from app.api.history import points as history
+from app.api.inbound import points as inbound
 from app.api.ledger import points as ledger
 from app.api.message import points as message
 from app.api.metric import points as metric
@@ -62,7 +63,11 @@ router.include_router(api_token.router)
 router.include_router(poller.router)
 router.include_router(audit_log.router)
 
+# Where the Svix cloud has what is about sources.
+ingesting = APIRouter(prefix="/ingest/api/v1", responses=ERRORS)
+
 # What is not part of the API, and so not below its prefix.
 outside = APIRouter()
 outside.include_router(metric.router)
+outside.include_router(inbound.router)
 outside.include_router(unserved.router)

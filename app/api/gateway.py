@@ -1,11 +1,11 @@
 """FastAPI with what this product puts around it: the outermost layer, and the pages beside the API."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.api import router
+from app.api.api import ingesting, router
 from app.api.document import complete
 from app.api.documentation import page
 from app.api.middleware import RequestMiddleware
@@ -37,6 +37,9 @@ class Gateway(FastAPI):
         return self.openapi_schema
 
 
+_PREFIXES: Final = (router.prefix, ingesting.prefix)
+
+
 class _JsonBodies:
     """A body of the API is JSON, whatever its content type says: `curl -d` calls it a form."""
 
@@ -44,7 +47,7 @@ class _JsonBodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(router.prefix):
+        if scope["type"] == "http" and scope["path"].startswith(_PREFIXES):
             others = [header for header in scope["headers"] if header[0] != b"content-type"]
             scope["headers"] = [*others, (b"content-type", b"application/json")]
         await self._app(scope, receive, send)

@@ -25,6 +25,7 @@ _SANE_ID: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 # Routes are found by the decoded path, in which such a slash would end a segment: the name that it is part of
 # would become another path. No name of ours has one.
 _SLASH_IN_A_NAME: Final = re.compile(rb"%2[fF]")
+_INBOUND: Final = "/in/"
 _CLIENT_LEFT: Final = 499
 _OUR_BUG: Final = 500
 
@@ -95,8 +96,9 @@ class RequestMiddleware:
                 app = problem(PayloadTooLarge())
         elif b"transfer-encoding" in headers:
             app = _Counted(app, self._max_body_bytes)
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            # Never inflated: nobody can know how large it would become.
+        is_inbound = scope["path"].startswith(_INBOUND)
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity" and not is_inbound:
+            # Never inflated: nobody can know how large it would become. What arrives at sources is kept as it is.
             app = problem(EncodedBody())
         if _SLASH_IN_A_NAME.search(scope.get("raw_path") or b""):
             app = problem(NotFound())
@@ -146,6 +148,9 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
     level = "ERROR" if status >= 500 else "INFO" if status >= 400 else "DEBUG"
     # The path as it was sent: percent-encoded, so that it cannot hold a line break.
     path = scope.get("raw_path", b"").decode("ascii", "backslashreplace") or scope["path"]
+    if path.startswith(_INBOUND):
+        # Whoever knows the rest may send.
+        path = f"{_INBOUND}…"
     logger.bind(method=scope["method"], path=path, status=status, milliseconds=round(seconds * 1000, 1)).log(
         level, "request"
     )

@@ -22,7 +22,7 @@ from starlette.routing import Match
 from app import clock
 from app.api.responses import code_of
 from app.db.session import CONNECTION_ERRORS
-from app.errors import BadRequest, NotFound, PostriderError, Unavailable, ValidationFailed, Violation
+from app.errors import BadRequest, MethodNotServed, NotFound, PostriderError, Unavailable, ValidationFailed, Violation
 from app.logs import correlation_id
 
 # Pydantic's names of the failures that Svix's parser reports (wrong JSON, wrong type, missing field), as opposed to
@@ -62,6 +62,8 @@ def problem(error: PostriderError) -> Response:
     headers = {}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after)
+    if isinstance(error, MethodNotServed):
+        headers["allow"] = ", ".join(error.allowed)  # RFC 9110 §15.5.6
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"  # RFC 9110 §11.6.1: a 401 names the scheme.
     if error.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:

@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, literal, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import aliased, defer
+from sqlalchemy.sql.base import ExecutableOption
 from sqlmodel import SQLModel
 
 from app.db.base import BaseTable, Page, Window
@@ -124,21 +125,24 @@ class HistoryTable(BaseTable[RowT]):
     """One application's rows of a table of history.
 
     `content` names the one column that is large and may be expunged. It is read only `with_content`; without, the
-    attribute of the rows must not be touched.
+    attribute of the rows must not be touched. Nor may, ever, those of the columns that are `unread`.
     """
 
     scope = "application_id"
     content: ClassVar[str]
+    unread: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, session: AsyncSession, *, with_content: bool = True) -> None:
         super().__init__(session)
         self._with_content = with_content
 
     def _live(self, scope_id: str) -> Select[RowT]:
-        statement = super()._live(scope_id)
-        if self._with_content:
-            return statement
-        return statement.options(defer(getattr(self.row, self.content), raiseload=True))
+        return super()._live(scope_id).options(*self._leaving_out(self.row))
+
+    def _leaving_out(self, row: Any) -> list[ExecutableOption]:
+        """Options of a statement that reads `row`, the table's or an alias of it."""
+        names = self.unread if self._with_content else (*self.unread, self.content)
+        return [defer(getattr(row, name), raiseload=True) for name in names]
 
     async def page_in(
         self,
@@ -146,28 +150,39 @@ class HistoryTable(BaseTable[RowT]):
         span: Span,
         indexed: Sequence[ColumnElement[bool]],
         wanted: Sequence[ColumnElement[bool]] = (),
+        *,
+        examined: int = EXAMINED,
     ) -> Page[RowT]:
         """One page of the application's rows within a span of ids.
 
-        An index leads to what is `indexed`; of that each is looked at whether it is `wanted`.
+        An index leads to what is `indexed`; of that each is looked at whether it is `wanted`, so many at most.
         """
-        key = self._column(self.key)
+        key, is_ours = self._column(self.key), self._column(self.scope) == application_id
         if not wanted:
             return await self.page(application_id, span.window, span.holds(key), *indexed)
-        rows = select(key).where(self._column(self.scope) == application_id, *indexed)
-        found = await find_keys(self.session, rows, key, span, wanted)
-        return await self._page_of(application_id, span, found, *indexed)
+        rows = select(key).where(is_ours, *indexed)
+        found = looking(rows, key, span, wanted, examined=examined).subquery("found")
+        # LIMIT keeps it a look-up by key for each row of the page, which opens one partition.
+        of_key = select(self.row).where(key == found.c.key, is_ours).limit(1).lateral("row")
+        row: Any = aliased(self.row, of_key)
+        order = ascending if span.upwards else descending
+        statement = select(row, found).join_from(found, row, found.c.is_wanted, isouter=True)
+        statement = statement.order_by(order(found.c.key)).options(*self._leaving_out(row))
+        read = (await self.session.execute(statement)).all()
+        rows_found = [each[0] for each in read if each.is_wanted]
+        is_full = len(rows_found) > span.limit
+        reached = read[-1].key if read and read[-1].is_last and not is_full else None
+        page = rows_found[: span.limit]
+        page = page[::-1] if span.window.backwards else page
+        return Page(page, not is_full and reached is None, reached)
 
-    async def _page_of(
-        self, application_id: str, span: Span, found: Found, *indexed: ColumnElement[bool]
-    ) -> Page[RowT]:
+    async def _page_of(self, application_id: str, span: Span, found: Found) -> Page[RowT]:
         """The page of rows that were found, with all that they hold."""
         keys, done = found.keys[: span.limit], len(found.keys) <= span.limit and found.reached is None
         if not keys:
             return Page([], done, found.reached)
         key = self._column(self.key)
-        wanted = span.holds(key), key.in_(keys), *indexed
-        page = await self.page(application_id, span.window, *wanted)
+        page = await self.page(application_id, span.window, span.holds(key), key.in_(keys))
         return Page(page.rows, done, found.reached)
 
     async def _replace_content(

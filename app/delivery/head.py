@@ -4,7 +4,7 @@ The latter only where it matters, so that most answers never have it parsed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from app import __version__
@@ -41,7 +41,22 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
             raise ValueError(f"a header with the name {name[:64]!r} is never sent: remove it")
         if not _VALUE.fullmatch(value):
             raise ValueError(f"the value of the header {name[:64]!r} cannot be sent: set it again")
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
+    return _lines(headers.items())
+
+
+def sendable_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """As `header_lines`, for headers of which some may come twice; those that are never sent are left out."""
+    return _lines(
+        [
+            (name, value)
+            for name, value in headers
+            if _NAME.fullmatch(name) and name.lower() not in _FRAMING and _VALUE.fullmatch(value)
+        ]
+    )
+
+
+def _lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")
 
 
 def final_head(received: bytes, interim_answers: int) -> bytes:

@@ -52,7 +52,7 @@ class Target:
     """The value of the Host header."""
     tls: TlsSettings | None = None
     """What its TLS differs in, if in anything."""
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    method: Literal["GET", "POST", "PUT", "PATCH"] = "POST"
     origin: str = field(init=False)
     """Scheme, host, port and TLS settings: what connections are shared by."""
     head: bytes = field(init=False)

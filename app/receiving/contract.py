@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
@@ -10,6 +11,7 @@ Headers = tuple[tuple[str, str], ...]
 """In the order in which they came, with duplicates. Names in lower case; values as latin-1 texts."""
 
 _TOLERANCE: Final = 300.0
+_MOST_PARAMETERS: Final = 100
 
 
 class Rejection(Exception):
@@ -61,6 +63,17 @@ class Request:
             raise Rejection(f"The header {name} is missing.")
         return value
 
+    def query(self, name: str) -> str | None:
+        """A parameter of the URL's query, decoded; None if it is missing. Rejection if it is there twice."""
+        try:
+            pairs = parse_qsl(urlsplit(self.url).query, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+        except ValueError:
+            raise Rejection("The query of the URL cannot be read.", 400) from None
+        found = [value for key, value in pairs if key == name]
+        if len(found) > 1:
+            raise Rejection(f"The query parameter {name} is there {len(found)} times: send it once.", 400)
+        return found[0] if found else None
+
     @property
     def json(self) -> object:
         """The body, parsed. Rejection if it is not JSON."""
@@ -93,6 +106,18 @@ class Request:
         # Not for truth values, which are numbers to Python.
         return str(found) if type(found) in {int, float} else None
 
+    def texts(self, *path: str) -> list[str | None]:
+        """Of each entry of a list in the JSON body, the text (or number) of that name: `*path` leads to the list.
+
+        E.g. ("events", "id"), or ("id",) where the body itself is the list. Empty if there is no list.
+        """
+        self.text()
+        found = self._json
+        for step in path[:-1]:
+            found = found.get(step) if isinstance(found, dict) else None
+        count = len(found) if isinstance(found, list) else 0
+        return [self.text(*path[:-1], index, path[-1]) for index in range(count)]
+
 
 _UNREAD: Final = object()
 _NOT_JSON: Final = object()
@@ -123,18 +148,6 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """The request is the provider's.
-
-    `name`: the kind of event in the provider's words, None if it does not say; `delivery_id`: the same for each time
-    that the provider sends this event, None if nothing tells.
-    """
-
-    name: str | None = None
-    delivery_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """The request is no event, and is answered with this: a handshake.
 
@@ -149,6 +162,20 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """The request is the provider's.
+
+    `name`: the kind of event in the provider's words, None if it does not say; `delivery_id`: the same for each time
+    that the provider sends this event, None if nothing tells.
+    """
+
+    name: str | None = None
+    delivery_id: str | None = None
+    # What this one is answered; None: the provider's `accepted`.
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """To decide, the rule must see what an address answers to a GET: a certificate, or a set of keys.
 
@@ -158,6 +185,9 @@ class Wanted:
 
     url: str
     seconds: float = 3600.0
+    # JSON, to be sent with a POST instead; it may hold credentials. `Moment.fetched` has the answer by `url`, whose
+    # fragment (which is not sent) tells apart what one address answers to several.
+    post: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +248,14 @@ class Provider:
     methods: frozenset[str] = frozenset({"POST"})
     # Headers that hold the secret itself: they are kept without their value, and not passed on.
     credentials: frozenset[str] = frozenset()
+    # Where the source's config says in which header, or parameter of the query (as `?name`), the secret itself stands.
+    credentials_of: Callable[[Config], frozenset[str]] | None = None
+    # Whether the address that the provider was told is part of what is signed.
+    signs_url: bool = False
     # Events begin with this word: `stripe.invoice.paid`. None: with the provider's name.
     prefix: str | None = None
+    # Where the source's URL is entered at the provider, and where its secret is found: one sentence or two.
+    setup: str | None = None
 
 
 def within(timestamp: float, now: float, tolerance: float = _TOLERANCE) -> None:

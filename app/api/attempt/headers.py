@@ -15,6 +15,7 @@ from app.db.attempt.model import AttemptRow
 from app.db.endpoint.access import BasicAuthentication, HeaderAuthentication, OAuthAuthentication, open_authentication
 from app.db.endpoint.model import EndpointRow, open_headers
 from app.delivery.head import STANDARD_HEADERS
+from app.receiving.record import unpack
 from app.sealing import Sealer
 
 _CONTENT_TYPE: Final = "content-type"
@@ -34,12 +35,28 @@ class _Params(msgspec.Struct, frozen=True):
 _PARAMS: Final = msgspec.json.Decoder(_Params)
 
 
+def headers_of_message(params: bytes | None, arrived: bytes | None) -> Mapping[str, str]:
+    """Those that a message brings: as its publisher said, or as it arrived at a source."""
+    if arrived is not None:
+        received = unpack(arrived)
+        found = dict(received.forwarded())
+        if received.forwards_original and received.content_type is not None:
+            found[_CONTENT_TYPE] = received.content_type
+        return found
+    return (params and _PARAMS.decode(params).headers) or {}
+
+
 def headers_of(
-    attempt: AttemptRow, endpoint: EndpointRow | None, params: bytes | None, sealer: Sealer, *, whitelabel: bool
+    attempt: AttemptRow,
+    endpoint: EndpointRow | None,
+    of_message: Mapping[str, str],
+    sealer: Sealer,
+    *,
+    whitelabel: bool,
 ) -> MessageAttemptHeadersOut:
     """What was sent with an attempt; `endpoint` is None if it is deleted. SealBroken if its headers do not open."""
     own = {} if endpoint is None else open_headers(sealer, endpoint.id, endpoint.headers)
-    headers = _merged(own, (params and _PARAMS.decode(params).headers) or {}) | _signed(attempt, whitelabel=whitelabel)
+    headers = _merged(own, of_message) | _signed(attempt, whitelabel=whitelabel)
     names = {name.lower(): name for name in headers}
     hidden = {lower for lower in names if is_sensitive(lower) or lower in _SIGNATURES}
     if endpoint is not None and (credential := _credential(sealer, endpoint)) is not None:

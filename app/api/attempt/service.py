@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.attempt.headers import headers_of
+from app.api.attempt.headers import headers_of, headers_of_message
 from app.api.attempt.models import (
     CountOut,
     EndpointMessageOut,
@@ -117,8 +117,8 @@ class AttemptService:
         found = existing(await self._messages.locate(app.id, message))
         row = existing(await AttemptsTable(self._session, with_content=False).find_of(app.id, found.id, attempt_id))
         endpoint = await self._endpoints.get(app.id, row.endpoint_id)
-        params = await self._messages.transformations_params(app.id, found.id)
-        return headers_of(row, endpoint, params, sealer, whitelabel=whitelabel)
+        of_message = headers_of_message(*await self._messages.how_sent(app.id, found.id))
+        return headers_of(row, endpoint, of_message, sealer, whitelabel=whitelabel)
 
     async def expunge(self, app: ApplicationRow, message: str, attempt_id: str) -> None:
         """Forget what the receiver answered, for good."""

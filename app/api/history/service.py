@@ -28,6 +28,7 @@ from app.db.message.model import MessageFilter
 from app.db.message.table import MessagesTable
 from app.errors import ValidationFailed, Violation, existing
 from app.payload_store.store import PayloadStore
+from app.receiving.record import unpack
 
 _NOT_AN_ITERATOR: Final = "The iterator is not one that this list returned; leave it out to begin with the first page."
 
@@ -81,9 +82,14 @@ class HistoryService:
         """What is sent of a message, as a text. NotFound if the application has none of that name."""
         messages = MessagesTable(self._session)
         row = existing(await messages.find(app.id, reference))
-        params = await messages.transformations_params(app.id, row.id)
+        params, arrived = await messages.how_sent(app.id, row.id)
         if params is not None and (raw := _PARAMS.decode(params).raw_payload) is not None:
             return MessageRawPayloadOut(payload=raw)
+        if arrived is not None:
+            received = unpack(arrived)
+            if received.forwards_original and received.body is not None:
+                # The specification has a text here; of what is none, the rest can be read.
+                return MessageRawPayloadOut(payload=received.body.decode(errors="replace"))
         payloads = await payloads_out(self._session, self._store, [row], with_content=True)
         return MessageRawPayloadOut(payload=payloads[row.id].decode())
 

@@ -5,16 +5,15 @@ is declined before anything was done, and takes the usual way, which also knows 
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine, Mapping
-from typing import Final, Protocol
+from collections.abc import Coroutine
+from typing import Final
 
 from loguru import logger
 
 from app.api.exact import exact_json
+from app.api.exchange import MOST_BYTES, Exchange, SentAway, answer_error
 from app.api.message.models import MessageIn, published_json
 from app.api.message.service import MessageService
-from app.api.problems import response_to
 from app.db.group_commit import Late, Overloaded
 from app.db.message.publish import NewMessage, Publication, Refusal, Stored
 from app.errors import PostriderError
@@ -22,43 +21,23 @@ from app.logs import correlation_id
 from app.tokens import Principal, TokenVerifier
 
 _ACCEPTED: Final = 202
-# Larger bodies gain nothing, and are not to be parsed between two reads of other connections.
-_MOST_BYTES: Final = 65_536
-# Those who cannot be served are told so at this pace, 4,000 in a second. Told at once, clients that come again at once
-# would take all the time that there is; libuv reads from sockets for as long as so many have something to say.
-_TELLING_SECONDS: Final = 0.05
-_TOLD_AT_ONCE: Final = 200
-
-
-class Exchange(Protocol):
-    """A request that has arrived whole, and the way to answer it. Header names are in lower case."""
-
-    application: str
-    headers: Mapping[bytes, bytes]
-    body: bytes
-    request_id: bytes
-
-    def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Send the response; nothing happens if the client has left."""
 
 
 class DirectPublishing:
     """Publishes what arrives in exchanges. Belongs to one event loop."""
 
     def __init__(self, tokens: TokenVerifier, messages: MessageService, max_body_bytes: int) -> None:
-        # The largest body that is to come here.
-        self.most_bytes = min(max_body_bytes, _MOST_BYTES)
+        self.most_bytes = min(max_body_bytes, MOST_BYTES)
         self._tokens = tokens
         self._messages = messages
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sent_away: deque[tuple[Exchange, Overloaded | Late]] = deque()
-        self._telling = False
+        self._sent_away = SentAway(messages.sent_away)
 
     def take(self, exchange: Exchange) -> bool:
         """Publish a message, and answer once it is committed. False if the request must take the usual way."""
         if self._messages.is_full:
             # Before anything is spent on it: sending many away must not cost those who are served.
-            self._send_away(exchange, Overloaded())
+            self._sent_away.add(exchange, Overloaded())
             return True
         headers = exchange.headers
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
@@ -71,7 +50,7 @@ class DirectPublishing:
                 return False
             body = MessageIn.parse(exchange.body)
             idempotency_key = None if key is None else key.decode("latin-1")
-            message = self._messages.message(caller.organization_id, exchange.application, body, idempotency_key)
+            message = self._messages.message(caller.organization_id, exchange.target, body, idempotency_key)
             if message is None:
                 return False
 
@@ -79,7 +58,7 @@ class DirectPublishing:
                 if isinstance(result, Stored):
                     exchange.answer(_ACCEPTED, published_json(message.id, body, result.created_at))
                 elif isinstance(result, Overloaded | Late):
-                    self._send_away(exchange, result)
+                    self._sent_away.add(exchange, result)
                 else:
                     self._start(self._conclude(exchange, caller, body, message, idempotency_key, result))
 
@@ -95,29 +74,8 @@ class DirectPublishing:
 
     async def close(self) -> None:
         """Wait for the answers that are being worked out."""
-        while self._sent_away:
-            self._tell()
+        self._sent_away.close()
         await asyncio.gather(*self._tasks)
-
-    def _send_away(self, exchange: Exchange, error: Overloaded | Late) -> None:
-        self._sent_away.append((exchange, error))
-        if not self._telling:
-            self._telling = True
-            asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_in_time)
-
-    def _tell_in_time(self) -> None:
-        self._tell()
-        self._telling = bool(self._sent_away)
-        if self._telling:
-            asyncio.get_running_loop().call_later(_TELLING_SECONDS, self._tell_in_time)
-
-    def _tell(self) -> None:
-        for _ in range(min(_TOLD_AT_ONCE, len(self._sent_away))):
-            exchange, error = self._sent_away.popleft()
-            told = correlation_id.set(exchange.request_id.decode("ascii"))
-            response = response_to(self._messages.sent_away(error))
-            correlation_id.reset(told)
-            exchange.answer(response.status_code, bytes(response.body), response.headers)
 
     def _start(self, conclusion: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(conclusion)
@@ -140,11 +98,10 @@ class DirectPublishing:
                 raise result
             if result is Refusal.NO_APPLICATION:
                 # Nothing was stored, and its uid may name another application by now.
-                out = await self._messages.publish(caller, exchange.application, body, idempotency_key, True)
+                out = await self._messages.publish(caller, exchange.target, body, idempotency_key, True)
             else:
                 out = await self._messages.conclude(message, body, result, True)
         except Exception as error:
-            response = response_to(error)
-            exchange.answer(response.status_code, bytes(response.body), response.headers)
+            answer_error(exchange, error)
         else:
             exchange.answer(_ACCEPTED, exact_json(out))

@@ -85,12 +85,12 @@ class MessageService:
             if message.key is None or await self._publishing.replay_of(message.organization_id, message.key) is None:
                 raise out_of_time()
             return await self._replay(message, body, with_content)
-        result = await self._put(message)
+        result = await self.put(message)
         if result is Refusal.NO_APPLICATION and message.uid is not None:
             # The uid may name another application by now.
             self._uids.pop((message.organization_id, message.uid), None)
             message = await self._message(caller, application, body, idempotency_key)
-            result = await self._put(message)
+            result = await self.put(message)
         return await self.conclude(message, body, result, with_content)
 
     async def publish_first(
@@ -110,7 +110,7 @@ class MessageService:
             raise out_of_time()
         message = self._new(caller.organization_id, application_id, body, idempotency_key)
         assert message is not None  # Its application is named by its id.
-        return await self.conclude(message, body, await self._put(message, write), with_content)
+        return await self.conclude(message, body, await self.put(message, write), with_content)
 
     def submit(self, message: NewMessage, done: Callable[[Publication | Exception], None]) -> None:
         """Store a message; `done` hears what came of it, for `conclude`. Raises Overloaded, and does nothing then."""
@@ -152,7 +152,7 @@ class MessageService:
 
         That is the database, if nobody knows here which application is meant, or the payload store, if it goes there.
         """
-        if len(body.payload) >= self._stored_from or body.takes_long_way:
+        if self.is_large(body.payload) or body.takes_long_way:
             return None
         return self._new(organization_id, application, body, idempotency_key)
 
@@ -200,7 +200,12 @@ class MessageService:
             raise NotFound(_NO_APPLICATION)
         return message
 
-    async def _put(self, message: NewMessage, write: Write | None = None) -> Publication:
+    def is_large(self, payload: bytes) -> bool:
+        """Whether it goes to the payload store, which must be waited for."""
+        return len(payload) >= self._stored_from
+
+    async def put(self, message: NewMessage, write: Write | None = None) -> Publication:
+        """Store a message in a commit that it shares, or with `write`. Raises Unavailable, and as `write` does."""
         write = write or self._group.put
         if self._store is not None and len(message.payload) >= self._stored_from:
             return await self._put_with_object(self._store, message, write)

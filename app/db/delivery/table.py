@@ -9,12 +9,16 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    ScalarSelect,
     Select,
+    SmallInteger,
     Table,
     cast,
+    false,
     func,
     literal,
     null,
+    or_,
     select,
     text,
     true,
@@ -36,8 +40,14 @@ _MESSAGES: Final[Table] = MessageRow.__table__  # type: ignore[attr-defined]
 _ENDPOINTS: Final[Table] = EndpointRow.__table__  # type: ignore[attr-defined]
 
 T = TypeVar("T")
-# Of one endpoint. If more waits, enough of the newest messages do.
+# What waits is first looked for in the part of the queue that is nearest to where the page begins, whosever it is: so
+# many rows of it for each row of the page. Who is behind fills the page from there.
+_NEAR: Final = 4
+# Of one endpoint. Who waits for so little, between others who are behind, has all that waits for him read. If more
+# waits, enough of the newest messages do.
 _MUCH: Final = 5000
+# Rows that only say how far was looked: what is due may have one, and what ended.
+_MARKS: Final = 2
 
 
 def _next(pending: FromClause) -> ColumnElement[datetime | None]:
@@ -45,7 +55,8 @@ def _next(pending: FromClause) -> ColumnElement[datetime | None]:
     return func.nullif(pending.c.next_attempt_at, text("'infinity'")).label("next_attempt_at")
 
 
-_DUE: Final = literal(int(DeliveryState.DUE)).label("state")
+# Of the type that the column has, without which Postgres does not merge what it reads, but sorts all of it.
+_DUE: Final = cast(literal(int(DeliveryState.DUE)), SmallInteger).label("state")
 _NEXT: Final = _next(_PENDING)
 _NEVER: Final = cast(null(), DateTime(timezone=True)).label("next_attempt_at")
 # A look-up by key. Not as EXISTS, for which the planner may read the whole queue.
@@ -99,11 +110,13 @@ class DeliveriesTable:
         of_endpoint = _OfEndpoint(application_id, endpoint_id, span, about)
         arms = []
         if state in {None, DeliveryState.DUE}:
-            # Message by message, if much waits for the endpoint; else all of it at once, and then in order.
-            arms.append(of_endpoint.due(is_much=await self._has_much_due(endpoint_id)))
+            arms += of_endpoint.due()
         if state is not DeliveryState.DUE:
             arms.append(of_endpoint.ended(state))
-        standings = union_all(*(select(arm.subquery()) for arm in arms)).subquery("standings")
+        # Each of them is in order, so that they are merged row by row, and none is read further than the page needs.
+        merged = union_all(*(select(arm.subquery()) for arm in arms)).subquery("merged")
+        first = select(merged).order_by(_ordered(merged.c.key, span.upwards)).limit(at_most(span.limit + 1 + _MARKS))
+        standings = first.subquery("standings")
         # LIMIT keeps it a look-up by key for each row of the page, which opens one partition.
         message = aliased(
             MessageRow,
@@ -117,6 +130,7 @@ class DeliveriesTable:
             .join_from(standings, message, standings.c.is_wanted, isouter=True)
             .order_by(_ordered(standings.c.key, span.upwards), standings.c.is_last)
             .options(defer(message.transformations_params, raiseload=True))  # type: ignore[arg-type]
+            .options(defer(message.received, raiseload=True))  # type: ignore[arg-type]
         )
         if not with_content:
             statement = statement.options(defer(message.payload, raiseload=True))  # type: ignore[arg-type]
@@ -131,11 +145,6 @@ class DeliveriesTable:
                 break
         page, done = _page(rows, span.limit, backwards=span.window.backwards)
         return StandingsPage(page, done and reached is None, reached)
-
-    async def _has_much_due(self, endpoint_id: str) -> bool:
-        mine = select(literal(1)).where(_PENDING.c.endpoint_id == endpoint_id).order_by(_PENDING.c.next_attempt_at)
-        some = mine.limit(at_most(_MUCH + 1)).subquery()
-        return (await self._session.execute(select(func.count()).select_from(some))).scalar_one() > _MUCH
 
     async def page_of_message(
         self, application_id: str, message_id: str, window: Window
@@ -177,29 +186,51 @@ class _OfEndpoint:
     span: Span
     about: MessageFilter
 
-    def due(self, *, is_much: bool) -> Select[Any]:
-        """What is still to do."""
-        # OFFSET 0: not as a join, in which the planner may begin with the whole queue.
+    def due(self) -> list[Select[Any]]:
+        """What is still to do: what is near, and, if that does not fill the page, what is behind it.
+
+        There are two ways to that. Which is gone, if any, Postgres decides by what it found, before it sets out.
+        """
+        of_queue, upwards = _PENDING.c.message_id, self.span.upwards
+        wanted = [_PENDING.c.endpoint_id == self.endpoint_id, *self._about(_PENDING)]
+        most = _NEAR * (self.span.limit + 1)
+        near = looking(select(of_queue), of_queue, self.span, wanted, _DUE, _NEXT, examined=most).cte("near")
+        # None: nothing is behind, or the page needs none of it.
+        end = select(near.c.key).where(near.c.is_last).scalar_subquery()
+        # Of the message at the end, perhaps not all deliveries are near.
+        is_before = or_(end.is_(None), near.c.key < end if upwards else near.c.key > end)
+        found = select(near.c.key, near.c.is_wanted, near.c.state, near.c.next_attempt_at, false().label("is_last"))
+        found = found.where(near.c.is_wanted, is_before).order_by(_ordered(near.c.key, upwards))
         mine = select(_PENDING).where(_PENDING.c.endpoint_id == self.endpoint_id)
-        if is_much:
-            of_message = mine.where(_PENDING.c.message_id == _MESSAGES.c.id).offset(0).lateral("of_message")
-            rows = select(_MESSAGES.c.id).join_from(_MESSAGES, of_message, true(), isouter=True)
-            rows = rows.where(_MESSAGES.c.application_id == self.application_id)
-            found = [of_message.c.message_id.is_not(None), *self.about.conditions]
-            return looking(rows, _MESSAGES.c.id, self.span, found, _DUE, _next(of_message))
-        waiting = mine.order_by(_PENDING.c.next_attempt_at).limit(at_most(_MUCH)).subquery("waiting")
+        waiting = mine.order_by(_PENDING.c.next_attempt_at).limit(at_most(_MUCH + 1)).cte("waiting")
+        is_much = select(func.count() > _MUCH).select_from(waiting).scalar_subquery()
+        return [found, self._few(waiting, end, ~is_much), self._many(mine, end, is_much)]
+
+    def _few(self, waiting: FromClause, end: ScalarSelect[str], is_few: ColumnElement[bool]) -> Select[Any]:
+        """All that waits for the endpoint, put in order."""
         key = waiting.c.message_id
-        return looking(select(key), key, self.span, self._about(waiting), _DUE, _next(waiting))
+        rows = select(key).where(end.is_not(None), is_few, key >= end if self.span.upwards else key <= end)
+        return looking(rows, key, self.span, self._about(waiting), _DUE, _next(waiting))
+
+    def _many(self, mine: Select[Any], end: ScalarSelect[str], is_much: ColumnElement[bool]) -> Select[Any]:
+        """The application's messages, and for each whether it waits for the endpoint."""
+        key = _MESSAGES.c.id
+        # OFFSET 0: not as a join, in which the planner may begin with the whole queue.
+        of_message = mine.where(_PENDING.c.message_id == key, *self.about.conditions).offset(0).lateral("of_message")
+        rows = select(key).join_from(_MESSAGES, of_message, true(), isouter=True)
+        rows = rows.where(_MESSAGES.c.application_id == self.application_id)
+        rows = rows.where(end.is_not(None), is_much, key >= end if self.span.upwards else key <= end)
+        return looking(rows, key, self.span, [of_message.c.message_id.is_not(None)], _DUE, _next(of_message))
 
     def ended(self, state: DeliveryState | None) -> Select[Any]:
         """What came of those that are over (None: whatever that is)."""
-        rows, found = select(_ENDED.c.message_id).where(_ENDED.c.endpoint_id == self.endpoint_id), [_WAITS_NOT]
+        rows, found = select(_ENDED.c.message_id).where(_ENDED.c.endpoint_id == self.endpoint_id), self._about(_ENDED)
         if state is DeliveryState.FAILED:
             # A constant in the statement, so that Postgres knows that the index of failed deliveries holds them.
             rows = rows.where(_ENDED.c.state == literal(int(state), literal_execute=True))
         elif state is not None:
             found.append(_ENDED.c.state == int(state))
-        return looking(rows, _ENDED.c.message_id, self.span, [*found, *self._about(_ENDED)], _ENDED.c.state, _NEVER)
+        return looking(rows, _ENDED.c.message_id, self.span, [*found, _WAITS_NOT], _ENDED.c.state, _NEVER)
 
     def _about(self, table: FromClause) -> list[ColumnElement[bool]]:
         is_ours = table.c.application_id == self.application_id

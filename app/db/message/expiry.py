@@ -34,7 +34,8 @@ WITH done AS ({which}), asked AS (
     SELECT now() + interval '1 hour', id FROM asked WHERE is_kept
     ON CONFLICT DO NOTHING
 )
-UPDATE messages m SET payload = NULL, stored_bytes = NULL, stored_digest = NULL, transformations_params = NULL
+UPDATE messages m SET payload = NULL, stored_bytes = NULL, stored_digest = NULL, transformations_params = NULL,
+       received = NULL
 FROM asked WHERE m.id = asked.id AND NOT asked.is_kept
 """
 _FORGET_DUE: Final = _FORGET.format(

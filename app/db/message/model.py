@@ -46,6 +46,9 @@ class MessageRow(SQLModel, table=True):
     deliver_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # What is sent in place of the payload, and with which headers (worker/substitute.py); gone when the payload is.
     transformations_params: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
+    # Of what arrived at a source: where, and the request (app/receiving/record.py), which goes when the payload is.
+    source_id: str | None = None
+    received: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
 
     @property
     def stored(self) -> StoredPayload | None:

@@ -61,7 +61,7 @@ WITH input AS (
 ), stored AS (
     INSERT INTO messages (id, application_id, event_type, event_id, channels, payload, deliveries{{columns}})
     SELECT id, application_id, event_type, event_id, string_to_array(channels, ','), {{payload}},
-           (SELECT count(*) FROM endpoints e WHERE {WANT}){{values}}
+           (SELECT count(*) FROM endpoints e WHERE {WANT}{{unless}}){{values}}
     FROM accepted m
 ), queued AS (
     INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line{{due_column}})
@@ -69,7 +69,7 @@ WITH input AS (
            -- The sub-select is asked once, if at all: a batch takes one number, and its messages the places behind it.
            CASE WHEN e.ordered_by IS NOT NULL{{in_line}} THEN (SELECT next_position()) + m.place END,
            CASE WHEN e.ordered_by IS NOT NULL{{in_line}} THEN line_of(m.payload, e.ordered_by) END{{due}}
-    FROM accepted m JOIN endpoints e ON {WANT}
+    FROM accepted m JOIN endpoints e ON {WANT}{{unless}}
     RETURNING shard
 ){{expiring}}
 SELECT id, true AS accepted, now() AS created_at, (SELECT array_agg(DISTINCT shard) FROM queued) AS shards FROM accepted
@@ -78,25 +78,41 @@ UNION ALL
 SELECT id, false, NULL, NULL FROM input WHERE event_id IS NOT NULL OR key IS NOT NULL
 """
 _PUBLISH: Final = _STATEMENT.format(
-    arrays="", names="", columns="", payload="payload", values="", due_column="", in_line="", due="", expiring=""
+    arrays="",
+    names="",
+    columns="",
+    payload="payload",
+    values="",
+    unless="",
+    due_column="",
+    in_line="",
+    due="",
+    expiring="",
 )
 
-# The same for batches in which a payload is in the payload store, or a message has extras. All others pay nothing for
-# that. What is stored elsewhere comes along all the same: an ordered endpoint's line is read from it. What is to be
-# delivered later is in no line: those behind it would wait for it.
+# The same for batches in which a payload is in the payload store, or a message has extras, or arrived at a source. All
+# others pay nothing for that. What is stored elsewhere comes along all the same: an ordered endpoint's line is read
+# from it. What is to be delivered later is in no line: those behind it would wait for it. What arrived at a source that
+# is paused is delivered to nobody yet.
 _PUBLISH_WITH_EXTRAS: Final = _STATEMENT.format(
-    arrays=", $11::integer[], $12::bytea[], $13::integer[], $14::text[], $15::timestamptz[], $16::bytea[]",
-    names=", stored_bytes, stored_digest, payload_hours, tags, deliver_at, transformations_params",
-    columns=", stored_bytes, stored_digest, payload_days, tags, deliver_at, transformations_params",
+    arrays=", $11::integer[], $12::bytea[], $13::integer[], $14::text[], $15::timestamptz[], $16::bytea[], $17::text[],"
+    " $18::bytea[], $19::boolean[]",
+    names=", stored_bytes, stored_digest, payload_hours, tags, deliver_at, transformations_params, source_id, received,"
+    " held",
+    columns=", stored_bytes, stored_digest, payload_days, tags, deliver_at, transformations_params, source_id,"
+    " received",
     payload="CASE WHEN stored_digest IS NULL THEN payload END",
     values=", stored_bytes, stored_digest, (payload_hours + 23) / 24, string_to_array(tags, ','), deliver_at,"
-    " transformations_params",
+    " transformations_params, source_id, received",
+    unless=" AND NOT m.held",
     due_column=", next_attempt_at",
     in_line=" AND m.deliver_at IS NULL",
     due=", coalesce(m.deliver_at, now())",
     expiring=""", expiring AS (
     INSERT INTO payload_expiries (expires_at, message_id)
     SELECT now() + make_interval(hours => payload_hours), id FROM accepted WHERE payload_hours IS NOT NULL
+), holding AS (
+    INSERT INTO held_messages (source_id, message_id) SELECT source_id, id FROM accepted WHERE held
 )""",
 )
 
@@ -134,6 +150,17 @@ _NO_EXTRAS: Final = Extras()
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a message came that was not published: at a source."""
+
+    source_id: str
+    # As app/receiving/record.py writes it.
+    received: bytes = field(repr=False)
+    # The source is paused: no deliveries are made yet.
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to store. `uid` is set where the application was named by it; the database checks that it still is."""
 
@@ -151,11 +178,13 @@ class NewMessage:
     extras: Extras | None = None
     # Set if the payload is in the payload store, and so not to be written into the row.
     stored: StoredPayload | None = None
+    # Set if it arrived at a source.
+    arrival: Arrival | None = None
 
     @property
     def is_usual(self) -> bool:
-        """Its payload is in its row, and it has nothing that only few have."""
-        return self.stored is None and self.extras is None
+        """It was published, its payload is in its row, and it has nothing that only few have."""
+        return self.stored is None and self.extras is None and self.arrival is None
 
 
 class Refusal(Enum):
@@ -215,6 +244,9 @@ async def store(
             [",".join(extra.tags) if extra.tags else None for extra in extras],
             [extra.deliver_at for extra in extras],
             [extra.transformations_params for extra in extras],
+            [m.arrival.source_id if m.arrival else None for m in batch],
+            [m.arrival.received if m.arrival else None for m in batch],
+            [m.arrival is not None and m.arrival.is_held for m in batch],
         )
     found: dict[str, Publication] = {}
     for row in rows:

@@ -16,7 +16,8 @@ FROM messages WHERE application_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMI
 # What it protects: nobody waits in a line for what will not be sent.
 _FORGET: Final = """
 WITH forgotten AS (
-    UPDATE messages SET payload = NULL, stored_bytes = NULL, stored_digest = NULL, transformations_params = NULL
+    UPDATE messages SET payload = NULL, stored_bytes = NULL, stored_digest = NULL, transformations_params = NULL,
+           received = NULL
     WHERE id = ANY ($2) AND application_id = $1
 )
 UPDATE pending_deliveries SET next_attempt_at = now()

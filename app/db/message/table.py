@@ -4,8 +4,7 @@ from collections.abc import Collection, Sequence
 from time import monotonic
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, text
-from sqlalchemy.orm import defer
+from sqlalchemy import ColumnElement, text
 from sqlmodel import col, select
 
 from app.db.audit.trail import note
@@ -17,7 +16,8 @@ from app.payload_store.stored import StoredPayload
 # Rows of an index that are looked at for one page, which takes less than rows of a table.
 _EXAMINED_IN_INDEX: Final = 10 * EXAMINED
 _EXPUNGE: Final = text("""
-UPDATE messages SET payload = NULL, stored_bytes = NULL, stored_digest = NULL, transformations_params = NULL
+UPDATE messages SET payload = NULL, stored_bytes = NULL, stored_digest = NULL, transformations_params = NULL,
+       received = NULL
 WHERE id = ANY (:message_ids) AND application_id = :application_id
 """)
 # Messages whose payloads one statement looks through, and seconds after which no further one is begun.
@@ -39,11 +39,8 @@ class MessagesTable(HistoryTable[MessageRow]):
 
     row = MessageRow
     content = "payload"
-
-    def _live(self, scope_id: str) -> Select[MessageRow]:
-        # May be as large as a payload, and is in no list.
-        params = defer(MessageRow.transformations_params, raiseload=True)  # type: ignore[arg-type]  # SQLModel's columns
-        return super()._live(scope_id).options(params)
+    # What may be as large as a payload, and is in no list.
+    unread = ("transformations_params", "received")
 
     def _named(self, application_id: str, reference: str) -> ColumnElement[bool]:
         """The condition that a message is the one that `reference` names. No event id begins like an id."""
@@ -86,12 +83,13 @@ class MessagesTable(HistoryTable[MessageRow]):
         statement = self._live(application_id).where(col(MessageRow.id).in_(message_ids))
         return {row.id: row for row in (await self.session.execute(statement)).scalars()}
 
-    async def transformations_params(self, application_id: str, message_id: str) -> bytes | None:
-        """What is said of how a message is sent, as JSON; None: nothing, or it is gone."""
-        statement = select(MessageRow.transformations_params).where(
+    async def how_sent(self, application_id: str, message_id: str) -> tuple[bytes | None, bytes | None]:
+        """What is said of how a message is sent, as JSON, and the request that it came in; None: nothing, or gone."""
+        statement = select(MessageRow.transformations_params, MessageRow.received).where(
             col(MessageRow.application_id) == application_id, col(MessageRow.id) == message_id
         )
-        return (await self.session.execute(statement)).scalar_one_or_none()
+        found = (await self.session.execute(statement)).one_or_none()
+        return (None, None) if found is None else (found[0], found[1])
 
     async def page_about(self, application_id: str, span: Span, about: MessageFilter) -> Page[MessageRow]:
         """One page of the messages that a filter is about."""
@@ -100,8 +98,7 @@ class MessagesTable(HistoryTable[MessageRow]):
             return await self._page_with_text(application_id, span, conditions)
         if about.event_types is not None and len(conditions) == 1:
             # The index knows the type, so that what is of another type is passed over without being read.
-            found = await self._find(application_id, span, conditions, _EXAMINED_IN_INDEX)
-            return await self._page_of(application_id, span, found)
+            return await self.page_in(application_id, span, (), conditions, examined=_EXAMINED_IN_INDEX)
         return await self.page_in(application_id, span, (), conditions)
 
     async def _page_with_text(

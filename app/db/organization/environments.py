@@ -26,6 +26,8 @@ WITH chosen AS MATERIALIZED (
     UPDATE applications a SET deleted_at = now() FROM chosen
     WHERE a.id = chosen.id AND (SELECT count(*) FROM found) < $3
     RETURNING a.id
+), unheard AS (
+    UPDATE sources s SET deleted_at = now() FROM gone WHERE s.application_id = gone.id AND s.deleted_at IS NULL
 )
 SELECT (SELECT count(*) FROM gone) AS applications,
        ARRAY(SELECT application_id FROM silent ORDER BY id) AS application_ids,

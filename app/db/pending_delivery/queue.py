@@ -30,8 +30,23 @@ class WithParams:
         return len(self.params) + (self.payload.size if isinstance(self.payload, StoredPayload) else len(self.payload))
 
 
+@dataclass(frozen=True, slots=True)
+class WithReceived:
+    """A payload, and the request that it arrived in (app/receiving/record.py)."""
+
+    payload: bytes | StoredPayload = field(repr=False)
+    received: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        return len(self.received) + (
+            self.payload.size if isinstance(self.payload, StoredPayload) else len(self.payload)
+        )
+
+
 # Where it is, if it is in the payload store; None: it is gone.
-Payload = bytes | StoredPayload | WithParams | None
+Payload = bytes | StoredPayload | WithParams | WithReceived | None
 
 # Of an attempt.
 _SUCCEEDED: Final = 0
@@ -193,9 +208,13 @@ class DeliveryQueue:
         """The payloads of messages, byte for byte; None for one that was expunged."""
         rows = await self._pool.fetch(PAYLOADS, message_ids)
         found: dict[str, Payload] = {}
-        for key, payload, size, digest, params in rows:
+        for key, payload, size, digest, params, received in rows:
             at = StoredPayload(key, size, digest) if digest else payload
-            found[key] = at if params is None or at is None else WithParams(at, params)
+            if at is not None and params is not None:
+                at = WithParams(at, params)
+            elif at is not None and received is not None:
+                at = WithReceived(at, received)
+            found[key] = at
         return found
 
     async def record(self, recordings: Sequence[Recording]) -> set[Key]:

@@ -25,6 +25,7 @@ SELECT {_LIST.format(throttled="$6")},
     CASE WHEN $5 THEN (
         SELECT m.payload FROM messages m
         WHERE m.id = q.message_id AND octet_length(m.payload) <= {_SMALL_BYTES} AND m.transformations_params IS NULL
+          AND m.received IS NULL
     ) END AS payload
 FROM unnest($1::smallint[], $2::timestamptz[], $3::integer[]) AS s(shard, since, room)
 CROSS JOIN LATERAL (
@@ -76,6 +77,6 @@ SELECT endpoint_id, next_attempt_at < now() - interval '5 seconds' FROM found OR
 """
 
 PAYLOADS: Final = """
-SELECT m.id, m.payload, m.stored_bytes, m.stored_digest, m.transformations_params
+SELECT m.id, m.payload, m.stored_bytes, m.stored_digest, m.transformations_params, m.received
 FROM unnest($1::text[]) AS i(id) JOIN messages m ON m.id = i.id
 """

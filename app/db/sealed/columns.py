@@ -19,5 +19,7 @@ SEALED: Final = (
     SealedColumns("endpoint_transformations", "endpoint_id", ("sealed",)),
     SealedColumns("idempotent_responses", "id", ("body",)),
     SealedColumns("one_time_tokens", "id", ("sealed",)),
+    SealedColumns("sources", "id", ("sealed",)),
+    SealedColumns("source_tokens", "id", ("sealed",)),
     SealedColumns("installation", "'installation'", ("sealed",)),
 )

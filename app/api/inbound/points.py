@@ -1,0 +1,41 @@
+"""Hop 1 of what arrives: the URLs of sources. They need no token but the one that they end with."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from app.api.deps import SettingsDep
+from app.api.inbound.service import InboundService
+from app.receiving.contract import Request as Arrived
+
+router = APIRouter(tags=["Inbound"])
+_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+
+async def _inbound(request: Request) -> InboundService:
+    found: InboundService = request.app.state.inbound
+    return found
+
+
+InboundDep = Annotated[InboundService, Depends(_inbound)]
+TokenRef = Annotated[
+    str,
+    Path(
+        description="The end of a source's ingestUrl.",
+        examples=["iWjzKQbXtWwPq0cIAqMPXvu7cJyjkZ7h1mGJtC1i2aA"],
+    ),
+]
+
+
+@router.api_route("/in/{token}", methods=_METHODS, include_in_schema=False)
+@router.post("/in/{token}", operation_id="inbound.receive", response_class=Response)
+async def receive(token: TokenRef, request: Request, inbound: InboundDep, settings: SettingsDep) -> Response:
+    """Take in what a provider posts to a source."""
+    base = (settings.public_url or str(request.base_url)).rstrip("/")
+    query = request.scope["query_string"].decode("latin-1")
+    url = f"{base}/in/{token}{'?' if query else ''}{query}"
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
+    address = request.client.host if request.client else None
+    arrived = Arrived(request.method, url, headers, await request.body())
+    answer = await inbound.receive(token, arrived, address)
+    return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)

@@ -1,0 +1,188 @@
+"""Hop 2 of what arrives: verified by its provider's rule, it becomes a message; what is not is refused, and kept."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+import asyncpg
+import msgspec
+from cachetools import LRUCache
+from loguru import logger
+
+from app import clock, ids
+from app.api.inbound.fetching import Fetcher
+from app.api.inbound.sources import OpenSource, Sources
+from app.api.message.service import MessageService
+from app.db.message.publish import Arrival, NewMessage, Publication, Refusal, Stored
+from app.db.session import CONNECTION_ERRORS
+from app.db.source.lookup import learn, log_rejected
+from app.db.source.model import SECRET, parse_sealed, seal
+from app.errors import BadRequest, InsufficientAccess, MethodNotServed, NotFound, PostriderError, Unavailable
+from app.receiving.contract import Answer, Event, Moment, Provider, Rejected, Request, Wanted
+from app.receiving.naming import event_id_of, event_type_of
+from app.receiving.record import Received, pack, payload_of, without_credentials
+from app.receiving.registry import judge
+from app.sealing import Sealer
+
+UNKNOWN: Final = "No source has this URL: it was deleted, or its token was rotated. Copy the source's ingestUrl anew."
+_ELSEWHERE: Final = "This source takes no requests from this address: add it to the source's allowedIps."
+_UNSEEN: Final = (
+    "What the signature is verified with could not be fetched. Nothing was stored; send it again."
+)
+_CHANGED: Final = "The source was changed meanwhile. Nothing was stored; send it again."
+# Of what is rejected.
+_LONGEST_BODY: Final = 65_536
+# A certificate, and the address that a subscription is confirmed at.
+_MOST_FETCHED: Final = 3
+# Rejected requests of one source that one process keeps: so many at once, and so many a second.
+_MOST_LOGGED: Final = 100.0
+_LOGGED_PER_SECOND: Final = 10.0
+_FETCH_RETRY_AFTER: Final = 30
+
+
+class NotVerified(PostriderError):
+    """The request is not the provider's, as far as its source can tell."""
+
+    status, code, text = 401, "not_verified", "The request could not be verified."
+
+
+@dataclass(slots=True)
+class _Allowance:
+    left: float
+    at: float
+
+
+class InboundService:
+    """Receives for all sources. One for each process."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, sealer: Sealer, sources: Sources, messages: MessageService, fetcher: Fetcher
+    ) -> None:
+        self._pool = pool
+        self._sealer = sealer
+        self._sources = sources
+        self._messages = messages
+        self._fetcher = fetcher
+        self._allowances: LRUCache[str, _Allowance] = LRUCache(10_000)
+
+    async def receive(self, token: str, request: Request, address: str | None) -> Answer:
+        """Take a request in: what is answered once it is committed.
+
+        Raises NotFound, MethodNotServed, InsufficientAccess, NotVerified and BadRequest if it is refused, Unavailable,
+        and what a lost connection raises: then nothing was stored.
+        """
+        source = await self._sources.find(token)
+        if source is None or source.is_over():
+            raise NotFound(UNKNOWN)
+        if request.method not in source.methods:
+            raise MethodNotServed(source.methods)
+        if not source.admits(address):
+            await self._log(source, request, 403, _ELSEWHERE)
+            raise InsufficientAccess(_ELSEWHERE, code="address_not_allowed")
+        verdict = await self._judge(source, request)
+        match verdict:
+            case Event():
+                return await self._accept(source, request, verdict)
+            case Answer():
+                await self._learn(token, source, verdict)
+                return verdict
+            case Rejected(status=status, reason=reason):
+                await self._log(source, request, status, reason)
+                raise NotVerified(reason) if status == NotVerified.status else BadRequest(reason, code="malformed")
+            case _:
+                assert_never(verdict)
+
+    async def _judge(self, source: OpenSource, request: Request) -> Event | Answer | Rejected:
+        fetched: dict[str, bytes] = {}
+        for _ in range(_MOST_FETCHED):
+            verdict = judge(source.provider, request, source.config, Moment(clock.unix(), fetched))
+            if not isinstance(verdict, Wanted):
+                return verdict
+            found = await self._fetcher.get(verdict.url, verdict.seconds)
+            if found is None:
+                # The provider will send it again, and then it may be there.
+                raise Unavailable(_UNSEEN, retry_after=_FETCH_RETRY_AFTER)
+            fetched[verdict.url] = found
+        raise AssertionError(f"{source.provider.name} wants more than {_MOST_FETCHED} documents")
+
+    async def _accept(self, source: OpenSource, request: Request, event: Event) -> Answer:
+        result = await self._messages.put(new_message(source, request, event))
+        return answer_to(source.provider, result)
+
+    async def _learn(self, token: str, source: OpenSource, answer: Answer) -> None:
+        """Keep what a handshake told, before it is answered. Unavailable if the source is not any more as it was."""
+        if not answer.learned:
+            return
+        before = source.found.sealed
+        known = parse_sealed(None if before is None else self._sealer.open(before, source.id))
+        secret_names = {field.name for field in source.provider.fields if field.secret}
+        told = dict(answer.learned)
+        secrets = known.secrets
+        if (secret := told.pop(SECRET, None)) is not None:
+            secrets = (secret, *(other for other in secrets if other != secret))
+        others = {**known.others, **{name: value for name, value in told.items() if name in secret_names}}
+        options = {name: value for name, value in told.items() if name not in secret_names}
+        sealed = seal(self._sealer, source.id, msgspec.structs.replace(known, secrets=secrets, others=others))
+        kept = await learn(self._pool, source.id, sealed, options, before)
+        self._sources.forget(token)
+        if not kept:
+            raise Unavailable(_CHANGED)
+
+    async def _log(self, source: OpenSource, request: Request, status: int, reason: str) -> None:
+        """Keep a rejected request, if the source wants that. What cannot be kept is refused all the same."""
+        if not source.found.keeps_rejected or not self._may_log(source.id):
+            return
+        try:
+            received = pack(_received(source, request, request.body[:_LONGEST_BODY]))
+            await log_rejected(self._pool, ids.new_short_id("log"), source.id, status, reason, received)
+        except CONNECTION_ERRORS as error:
+            logger.warning("what {} rejected is not kept: {}: {}", source.id, type(error).__name__, error)
+
+    def _may_log(self, source_id: str) -> bool:
+        """Whoever knows a URL must not fill the database with what is refused."""
+        now = asyncio.get_running_loop().time()
+        allowance = self._allowances.get(source_id)
+        if allowance is None:
+            allowance = self._allowances[source_id] = _Allowance(_MOST_LOGGED, now)
+        left = min(_MOST_LOGGED, allowance.left + (now - allowance.at) * _LOGGED_PER_SECOND)
+        allowance.at = now
+        allowance.left = left - 1 if left >= 1 else left
+        return left >= 1
+
+
+def new_message(source: OpenSource, request: Request, event: Event) -> NewMessage:
+    """The message that comes of an event."""
+    payload = payload_of(request)
+    received = pack(_received(source, request, None if payload is request.body else request.body))
+    found = source.found
+    return NewMessage(
+        ids.new_id("msg"),
+        found.organization_id,
+        found.application_id,
+        None,
+        event_type_of(source.provider, event),
+        event_id_of(found.id, event.delivery_id) if event.delivery_id else None,
+        None,
+        payload,
+        None,
+        None,
+        arrival=Arrival(found.id, received, found.paused),
+    )
+
+
+def answer_to(provider: Provider, result: Publication) -> Answer:
+    """What is answered once the database has spoken. NotFound if the source's application is gone."""
+    match result:
+        case Stored() | Refusal.TAKEN:
+            # It came before: the provider did not hear our answer, or sends it again for safety's sake.
+            return provider.accepted
+        case Refusal.NO_APPLICATION:
+            raise NotFound("The source's application is deleted: set another applicationId.")
+        case _:
+            assert_never(result)
+
+
+def _received(source: OpenSource, request: Request, body: bytes | None) -> Received:
+    query = request.url.partition("?")[2]
+    headers = without_credentials(request.headers, source.provider.credentials)
+    return Received(request.method, query, headers, body, source.found.forwards_original)

@@ -1,0 +1,114 @@
+"""Sources, ready to receive for: found by the token in their URL, opened and parsed once a second at most."""
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import asyncpg
+from cachetools import TTLCache
+
+from app import clock
+from app.db.source.lookup import FoundSource, find_by_token
+from app.db.source.model import parse_sealed
+from app.receiving.contract import Config, Provider
+from app.receiving.registry import all_providers
+from app.sealing import Sealer
+
+# What was changed about a source holds after so long in each process.
+_FRESH_SECONDS: Final = 1.0
+_MOST_KNOWN: Final = 50_000
+# What nobody has is not looked up again at once: whoever guesses asks for something else each time.
+_MOST_UNKNOWN: Final = 1000
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """A source with its rule. `config` holds its secrets."""
+
+    found: FoundSource
+    provider: Provider
+    config: Config = field(repr=False)
+    methods: frozenset[str]
+    networks: tuple[Network, ...] | None
+
+    @property
+    def id(self) -> str:
+        return self.found.id
+
+    def admits(self, address: str | None) -> bool:
+        """Whether requests may come from an address; None: it is not known."""
+        if self.networks is None:
+            return True
+        try:
+            client = ipaddress.ip_address(address or "")
+        except ValueError:
+            return False
+        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
+            client = client.ipv4_mapped
+        return any(client in network for network in self.networks)
+
+    def is_over(self) -> bool:
+        """Whether the URL that it was found by is no longer its own."""
+        return self.found.expires_at is not None and self.found.expires_at <= clock.now()
+
+
+class Sources:
+    """A cache of sources by their tokens. Belongs to one event loop."""
+
+    def __init__(self, pool: asyncpg.Pool, sealer: Sealer, patience: float) -> None:
+        """`patience`: seconds after which a look-up is given up."""
+        self._pool = pool
+        self._sealer = sealer
+        self._patience = patience
+        self._known: TTLCache[str, OpenSource] = TTLCache(_MOST_KNOWN, _FRESH_SECONDS)
+        self._unknown: TTLCache[str, None] = TTLCache(_MOST_UNKNOWN, _FRESH_SECONDS)
+        self._finding: dict[str, asyncio.Task[OpenSource | None]] = {}
+
+    def cached(self, token: str) -> OpenSource | None:
+        """The source, if it was found a moment ago."""
+        return self._known.get(token)
+
+    async def find(self, token: str) -> OpenSource | None:
+        """The source, None if nobody's URL has this token. Raises what the database raises, and TimeoutError."""
+        if (known := self._known.get(token)) is not None:
+            return known
+        if token in self._unknown:
+            return None
+        # Those who wait for the same source share one look-up, which outlives any of them.
+        task = self._finding.get(token)
+        if task is None:
+            task = self._finding[token] = asyncio.create_task(self._find(token))
+            task.add_done_callback(partial(self._found, token))
+        return await asyncio.shield(task)
+
+    def forget(self, token: str) -> None:
+        """Look it up anew the next time."""
+        self._known.pop(token, None)
+
+    def _found(self, token: str, task: "asyncio.Task[OpenSource | None]") -> None:
+        del self._finding[token]
+        if not task.cancelled():
+            # Also so that an error which nobody waited for is no warning.
+            task.exception()
+
+    async def _find(self, token: str) -> OpenSource | None:
+        async with asyncio.timeout(self._patience):
+            found = await find_by_token(self._pool, token)
+        if found is None or (provider := all_providers().get(found.provider)) is None:
+            self._unknown[token] = None
+            return None
+        sealed = parse_sealed(None if found.sealed is None else self._sealer.open(found.sealed, found.id))
+        networks = None if found.allowed_networks is None else tuple(map(_network, found.allowed_networks))
+        config = Config(sealed.secrets, {**found.options, **sealed.others})
+        methods = provider.methods if found.methods is None else frozenset(found.methods)
+        opened = OpenSource(found, provider, config, methods, networks)
+        self._known[token] = opened
+        return opened
+
+
+def _network(text: str) -> Network:
+    return ipaddress.ip_network(text, strict=False)
