@@ -5,7 +5,7 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from time import perf_counter
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
@@ -19,6 +19,14 @@ PATIENCE = 60.0
 # A timer of less than a millisecond is a busy loop in uvloop, and would be paid by the server under test.
 _SHORTEST_TIMER = 0.001
 _DIGITS = 10
+
+
+class Requests(Protocol):
+    """What is posted."""
+
+    def encode(self, seq: int) -> bytes:
+        """Request number `seq`, complete with its headers."""
+        ...
 
 
 class Request:
@@ -47,10 +55,10 @@ class Request:
 class Generator:
     """Posts the messages of one load; `run` returns when each has been answered or given up."""
 
-    def __init__(self, load: Load, tally: Tally, url: str, request: Request) -> None:
+    def __init__(self, load: Load, tally: Tally, url: str, requests: Requests) -> None:
         parts = urlsplit(url)
         self.tally = tally
-        self.request = request
+        self.requests = requests
         self._load = load
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._next = 0
@@ -157,7 +165,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def send(self, seq: int) -> None:
-        data = self._generator.request.encode(seq)
+        data = self._generator.requests.encode(seq)
         self._seq = seq
         self._body = b""
         self._generator.tally.sent(seq, perf_counter())

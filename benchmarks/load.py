@@ -27,6 +27,8 @@ class Load:
     """The signature of each so many-th arrival is verified."""
     applications: int = 1
     """Messages go to each in turn."""
+    inbound: bool = False
+    """They are events of a provider instead, each of 2 kB, posted to a source of the one application."""
 
 
 def standard_loads(messages: int | None = None, *, quick: bool = False, idempotent: bool = False) -> dict[str, Load]:
@@ -40,4 +42,6 @@ def standard_loads(messages: int | None = None, *, quick: bool = False, idempote
         "steady-600": Load("steady 600/s", count, 16, rate=600.0, idempotent=idempotent, verify_every=every),
         "steady-300": Load("steady 300/s", half, 16, rate=300.0, idempotent=idempotent, verify_every=every),
         "slow": Load("200 ms receiver", 2 * count, 64, delay=0.2, idempotent=idempotent, verify_every=every),
+        "inbound": Load("inbound", count, 64, verify_every=every, inbound=True),
+        "inbound-600": Load("inbound, steady 600/s", count, 16, rate=600.0, verify_every=every, inbound=True),
     }

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hmac
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from benchmarks.listener import ACCEPTED, REFUSED, Headers, Listener
@@ -45,15 +45,25 @@ def signature_holds(headers: Headers, body: bytes, key: bytes) -> bool:
 
 
 class Receiver(Listener):
-    """Marks deliveries off; `keys[n]` signs what arrives at the path `/n`."""
+    """Marks deliveries off; `keys[n]` signs what arrives at the path `/n`.
 
-    def __init__(self, load: Load, tally: Tally, keys: Sequence[bytes]) -> None:
+    `also_holds` verifies what came with an event that was forwarded.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        tally: Tally,
+        keys: Sequence[bytes],
+        also_holds: Callable[[Headers, bytes], bool] | None = None,
+    ) -> None:
         super().__init__(load.delay)
         self.complete = asyncio.Event()
         """Set once each pair has arrived."""
         self._load = load
         self._tally = tally
         self._keys = keys
+        self._also_holds = also_holds
         self._random = random.Random(load.messages)
         self._arrivals = 0
 
@@ -69,4 +79,7 @@ class Receiver(Listener):
         if self._arrivals % self._load.verify_every == 0 and 0 <= endpoint < len(self._keys):
             tally.verified += 1
             tally.bad_signatures += not signature_holds(headers, body, self._keys[endpoint])
+            if self._also_holds is not None:
+                tally.verified += 1
+                tally.bad_signatures += not self._also_holds(headers, body)
         return ACCEPTED

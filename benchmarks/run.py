@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
@@ -11,10 +11,11 @@ from typing import cast
 
 import httpx
 
-from benchmarks.generator import PATIENCE, Generator, Request
+from benchmarks.generator import PATIENCE, Generator, Request, Requests
 from benchmarks.load import Load
 from benchmarks.processes import Usage, Watch
 from benchmarks.receiver import Receiver
+from benchmarks.stripe import Stripe
 from benchmarks.tally import Tally, percentile
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
@@ -93,14 +94,19 @@ async def measure(
     """
     tally = Tally(load.messages, load.endpoints)
     keys = stage.keys if stage else [secrets.token_bytes(24) for _ in range(load.endpoints)]
-    receiver = Receiver(load, tally, keys)
+    stripe = Stripe() if load.inbound else None
+    receiver = Receiver(load, tally, keys, stripe.signature_holds if stripe else None)
     address = await receiver.start(stage.port if stage else 0)
     watch = Watch(*target.pids) if target.pids else None
     sampler: asyncio.Task[None] | None = None
     try:
         application_ids = stage.application_ids if stage else await prepare(target, load, address, keys)
-        request = Request(target.url, target.token, application_ids, idempotent=load.idempotent)
-        generator = Generator(load, tally, target.url, request)
+        requests: Requests
+        if stripe:
+            requests = stripe.requests(await _create_source(target, application_ids[0], stripe.secret), load.messages)
+        else:
+            requests = Request(target.url, target.token, application_ids, idempotent=load.idempotent)
+        generator = Generator(load, tally, target.url, requests)
         if watch:
             watch.begin()
         sampler = asyncio.create_task(_sample(watch, tally, progress))
@@ -123,9 +129,8 @@ async def measure(
 
 async def prepare(target: Target, load: Load, address: str, keys: Sequence[bytes]) -> list[str]:
     """Creates the load's applications with their endpoints at the receiver's address; returns their ids."""
-    headers = {"Authorization": f"Bearer {target.token}"}
     application_ids = []
-    async with httpx.AsyncClient(base_url=target.url, headers=headers, timeout=30, trust_env=False) as api:
+    async with _client(target) as api:
         for _ in range(load.applications):
             application_id = await _create(api, "/api/v1/app/", {"name": f"bench: {load.name}"})
             for number, key in enumerate(keys):
@@ -135,14 +140,27 @@ async def prepare(target: Target, load: Load, address: str, keys: Sequence[bytes
     return application_ids
 
 
-async def _create(api: httpx.AsyncClient, path: str, body: dict[str, str]) -> str:
+async def _create_source(target: Target, application_id: str, secret: str) -> str:
+    """The URL of a new source of the application, which verifies what arrives with the secret."""
+    body = {"name": "bench", "type": "stripe", "config": {"secret": secret}, "applicationId": application_id}
+    async with _client(target) as api:
+        return await _create(api, "/ingest/api/v1/source", body, "ingestUrl")
+
+
+def _client(target: Target) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {target.token}"}
+    return httpx.AsyncClient(base_url=target.url, headers=headers, timeout=30, trust_env=False)
+
+
+async def _create(api: httpx.AsyncClient, path: str, body: Mapping[str, object], answers: str = "id") -> str:
+    """What the answer calls that."""
     try:
         answer = await api.post(path, json=body)
     except httpx.HTTPError as error:
         raise RunError(f"POST {path} failed ({error!r}): is {api.base_url} running?") from error
     if not answer.is_success:
         raise RunError(f"POST {path} answered {answer.status_code}, {answer.text[:200]}: are --url and --token right?")
-    return cast(str, answer.json()["id"])
+    return cast(str, answer.json()[answers])
 
 
 async def _sample(watch: Watch | None, tally: Tally, progress: Callable[[Tally], None] | None) -> None:

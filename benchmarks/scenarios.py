@@ -22,7 +22,7 @@ from benchmarks.statements import Statement
 from benchmarks.tally import Tally
 
 WARM_UP = Load("warm-up", 200, 16)
-DEFAULT = ("one", "five", "steady-600", "steady-300", "slow")
+DEFAULT = ("one", "five", "steady-600", "steady-300", "slow", "inbound", "inbound-600")
 QUICK_ENOUGH = (*DEFAULT, "two-workers", "keys", "floor", "backlog", "neighbours")
 """`all`: what ends within ten minutes. Growth takes longer, and so is only measured when it is named."""
 ALL = (*QUICK_ENOUGH, "growth")

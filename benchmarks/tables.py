@@ -16,7 +16,7 @@ LOAD = "load"
 
 
 def speed(runs: Sequence[Figures]) -> Table:
-    table = _table("Speed", "load", "accepted/s", "delivered/s", "p50 ms", "p90 ms", "p99 ms")
+    table = _table("Speed", "load", "accepted/s", "delivered/s", "p50 ms", "p90 ms", "p99 ms", "answer p50, p99 ms")
     for run in runs:
         table.add_row(
             run.load.name,
@@ -26,6 +26,7 @@ def speed(runs: Sequence[Figures]) -> Table:
             _time(run.p50_ms),
             _time(run.p90_ms),
             _time(run.p99_ms),
+            f"{_time(run.answer_p50_ms)}  {_time(run.answer_p99_ms)}",
         )
     return table
 

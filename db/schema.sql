@@ -60,7 +60,7 @@ BEGIN
         -- Before the locks, so that they are not taken in vain; and under them, because a resend may have come between.
         SELECT count(*), coalesce(sum(coalesce(octet_length(m.payload), 0) + coalesce(octet_length(m.received), 0)), 0) INTO kept, bytes
         FROM (
-            SELECT DISTINCT message_id FROM pending_deliveries
+            SELECT DISTINCT message_id FROM undelivered_messages
             WHERE message_id >= low AND message_id < high LIMIT most_kept + 1
         ) p JOIN messages m ON m.id = p.message_id;
         IF kept > most_kept OR bytes > most_bytes THEN
@@ -73,10 +73,10 @@ BEGIN
     IF kept > 0 THEN
         SELECT array_agg(m) INTO kept_messages FROM messages m
         WHERE m.id >= low AND m.id < high AND m.id IN (
-            SELECT message_id FROM pending_deliveries WHERE message_id >= low AND message_id < high);
+            SELECT message_id FROM undelivered_messages WHERE message_id >= low AND message_id < high);
         SELECT array_agg(d) INTO kept_deliveries FROM deliveries d
         WHERE d.message_id >= low AND d.message_id < high AND d.message_id IN (
-            SELECT message_id FROM pending_deliveries WHERE message_id >= low AND message_id < high);
+            SELECT message_id FROM undelivered_messages WHERE message_id >= low AND message_id < high);
     END IF;
     FOR child IN SELECT relname FROM pg_class
         WHERE oid IN (to_regclass('messages_' || suffix), to_regclass('deliveries_' || suffix),
@@ -823,7 +823,8 @@ CREATE TABLE public.sources (
     metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
-    deleted_at timestamp with time zone
+    deleted_at timestamp with time zone,
+    next_run_at timestamp with time zone
 );
 
 
@@ -889,6 +890,18 @@ CREATE TABLE public.token_revocations (
     forget_at timestamp with time zone NOT NULL,
     changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+
+
+--
+-- Name: undelivered_messages; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.undelivered_messages AS
+ SELECT pending_deliveries.message_id
+   FROM public.pending_deliveries
+UNION ALL
+ SELECT held_messages.message_id
+   FROM public.held_messages;
 
 
 --
@@ -1470,6 +1483,13 @@ CREATE INDEX event_types_retry_schedule ON public.event_types USING btree (organ
 
 
 --
+-- Name: held_messages_message_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX held_messages_message_id ON public.held_messages USING btree (message_id);
+
+
+--
 -- Name: idempotency_keys_created_at; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1572,6 +1592,13 @@ CREATE INDEX source_tokens_source_id ON public.source_tokens USING btree (source
 --
 
 CREATE INDEX sources_application_id ON public.sources USING btree (application_id);
+
+
+--
+-- Name: sources_next_run_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sources_next_run_at ON public.sources USING btree (next_run_at) WHERE ((next_run_at IS NOT NULL) AND (deleted_at IS NULL));
 
 
 --
@@ -1843,4 +1870,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0030'),
     ('0031'),
     ('0032'),
-    ('0033');
+    ('0033'),
+    ('0034');

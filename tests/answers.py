@@ -54,7 +54,7 @@ class Answers:
             assert not body, f"{where} with a body, and none is documented: {body[:500]!r}"
             return
         assert media_type.partition(";")[0] in said, f"{where} as {media_type!r}, documented is {list(said)}"
-        if _JSON in said:
+        if _JSON in said and media_type.partition(";")[0] == _JSON:
             self._validate(said[_JSON]["schema"], body, where)
 
     def _responses(self, method: str, path: str) -> Json | None:

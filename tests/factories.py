@@ -11,7 +11,9 @@ from fastapi import FastAPI
 
 from app import clock, ids
 from app.db.shard.model import shard_of
+from app.db.source.lookup import log_rejected
 from app.main import create_app
+from app.receiving.record import Received, pack
 from app.settings import Settings
 from tests.answers import answers_of, checking
 
@@ -19,6 +21,7 @@ from tests.answers import answers_of, checking
 Json = dict[str, Any]
 
 API: Final = "http://postrider.test/api/v1"
+INGEST: Final = "http://postrider.test/ingest/api/v1"
 URL: Final = "http://127.0.0.1:1024/never-called"
 
 
@@ -72,12 +75,36 @@ async def publish(
     return _created(await client.post(f"/app/{application}/msg", json=body))
 
 
+def ingest(client: httpx.AsyncClient, path: str) -> httpx.URL:
+    """The URL of an operation about sources, which are not where the others are."""
+    return client.base_url.copy_with(path=f"/ingest/api/v1{path}")
+
+
 def id_at(prefix: ids.Prefix, at: datetime) -> str:
     """An identifier as it would have been made at that time."""
     first = ids.floor_id(prefix, at)
     while (made := first[:-12] + ids.new_id(prefix)[-12:]) < first:
         pass
     return made
+
+
+async def create_source(client: httpx.AsyncClient, kind: str = "stripe", **fields: object) -> Json:
+    """A source of the client's organization, of one whose config is its secret."""
+    body = {"name": unique("source"), "type": kind, "config": {"secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}}
+    return _created(await client.post(ingest(client, "/source"), json={**body, **fields}))
+
+
+async def record_rejected(
+    pool: asyncpg.Pool,
+    source_id: str,
+    reason: str = "The header stripe-signature is missing.",
+    received: Received | None = None,
+) -> str:
+    """A request that a source rejected a moment ago; the log's id."""
+    log_id = ids.new_short_id("log")
+    received = received or Received("POST", "", (("content-type", "application/json"),), b"{}")
+    await log_rejected(pool, log_id, source_id, 401, reason, pack(received))
+    return log_id
 
 
 async def record_message(

@@ -12,7 +12,10 @@ from app.db.idempotency_key.table import purge_expired
 from app.db.one_time_token.table import forget_one_time_tokens
 from app.db.operational_webhook.attempt_log import tell_of_noted
 from app.db.partition.table import ensure_partitions
+from app.db.source.purge import purge_source_logs
+from app.db.source.schedule import make_due
 from worker.ledger import keep_figures
+from worker.release import release_held
 from worker.retention import forget_old, forget_payloads
 from worker.runtime import Runtime
 
@@ -20,6 +23,8 @@ _CHORE_SECONDS = 120
 _LONG_CHORE_SECONDS = 3000
 # How long ended background tasks are shown.
 _TASK_DAYS = 30
+# How long requests are shown that sources rejected.
+_SOURCE_LOG_DAYS = 30
 
 
 @shared_task(name="postrider.drain")
@@ -79,6 +84,13 @@ def tell_of_attempts() -> None:
     runtime.ring(runtime.run(tell_of_noted(_pool(runtime)), _CHORE_SECONDS))
 
 
+@shared_task(name="postrider.release_held")
+def release_held_messages() -> None:
+    """Deliver what sources held that were paused, and go on."""
+    runtime = _runtime()
+    runtime.run(release_held(_pool(runtime), runtime.ring), _LONG_CHORE_SECONDS)
+
+
 @shared_task(name="postrider.purge_audit_log")
 def purge_audit_log() -> None:
     """Forget entries of the audit log that are too old, and revocations and one-time tokens that have expired."""
@@ -94,6 +106,20 @@ def purge_background_tasks() -> None:
     """Forget background tasks that ended long ago."""
     runtime = _runtime()
     runtime.run(purge_tasks(_pool(runtime), _TASK_DAYS), _CHORE_SECONDS)
+
+
+@shared_task(name="postrider.make_scheduled_messages")
+def make_scheduled_messages() -> None:
+    """Make the messages of the sources whose time has come."""
+    runtime = _runtime()
+    runtime.ring(runtime.run(make_due(_pool(runtime)), _CHORE_SECONDS).shards)
+
+
+@shared_task(name="postrider.purge_source_logs")
+def purge_logs_of_sources() -> None:
+    """Forget the requests that sources rejected long ago."""
+    runtime = _runtime()
+    runtime.run(purge_source_logs(_pool(runtime), _SOURCE_LOG_DAYS), _LONG_CHORE_SECONDS)
 
 
 def _runtime() -> Runtime:

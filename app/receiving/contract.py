@@ -1,5 +1,6 @@
 """What a provider's module is given, and what it says: the terms of receiving."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -77,23 +78,14 @@ class Request:
     @property
     def json(self) -> object:
         """The body, parsed. Rejection if it is not JSON."""
-        if self._json is _UNREAD:
-            try:
-                self._json = orjson.loads(self.body)
-            except orjson.JSONDecodeError as error:
-                raise Rejection(f"The body is not JSON: {error}", 400) from None
-        if self._json is _NOT_JSON:
+        parsed = self._parsed()
+        if parsed is _NOT_JSON:
             raise Rejection("The body is not JSON.", 400)
-        return self._json
+        return parsed
 
     def text(self, *path: str | int) -> str | None:
         """The text (or number, as a text) at a path into the JSON body; None if there is none, or it is no JSON."""
-        if self._json is _UNREAD:
-            try:
-                self._json = orjson.loads(self.body)
-            except orjson.JSONDecodeError:
-                self._json = _NOT_JSON
-        found = self._json
+        found = self._parsed()
         for step in path:
             if isinstance(found, dict) and isinstance(step, str):
                 found = found.get(step)
@@ -118,9 +110,29 @@ class Request:
         count = len(found) if isinstance(found, list) else 0
         return [self.text(*path[:-1], index, path[-1]) for index in range(count)]
 
+    def _parsed(self) -> object:
+        if self._json is _UNREAD:
+            try:
+                self._json = orjson.loads(self.body)
+            except orjson.JSONDecodeError:
+                self._json = _parsed_slowly(self.body)
+        return self._json
+
 
 _UNREAD: Final = object()
 _NOT_JSON: Final = object()
+
+
+def _parsed_slowly(body: bytes) -> object:
+    """The same for numbers that the quick parser refuses, like 1e400; half of a surrogate pair is read, too."""
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +168,7 @@ class Answer:
 
     status: int = 200
     body: bytes = b""
-    content_type: str | None = None
+    content_type: str = "text/plain; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
     learned: Mapping[str, str] | None = field(default=None, repr=False)
 

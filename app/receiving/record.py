@@ -7,6 +7,7 @@ the same as JSON, for those who read messages.
 from base64 import b64encode
 from collections.abc import Collection
 from typing import Final
+from urllib.parse import quote, unquote_plus
 
 import msgspec
 import orjson
@@ -84,6 +85,17 @@ def unpack(stored: bytes) -> Received:
 def without_credentials(headers: Headers, more: Collection[str] = ()) -> Headers:
     """The headers, without the values of those that hold credentials; `more` are the provider's."""
     return tuple((name, HIDDEN if name in _CREDENTIALS or name in more else value) for name, value in headers)
+
+
+def query_without_credentials(query: str, places: Collection[str]) -> str:
+    """The query, without the values of the parameters that hold credentials: each `?name` of the places."""
+    names = {place[1:] for place in places if place.startswith("?")}
+    if not names:
+        return query
+    parts = [part.partition("=") for part in query.split("&")]
+    return "&".join(
+        f"{name}={quote(HIDDEN)}" if unquote_plus(name) in names else name + sign + value for name, sign, value in parts
+    )
 
 
 def payload_of(request: Request) -> bytes:

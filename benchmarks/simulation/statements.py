@@ -14,7 +14,8 @@ import asyncpg
 import psutil
 
 from app import ids
-from app.db.message.publish import NewMessage, Publishing
+from app.db.message.new import NewMessage
+from app.db.message.publish import Publishing
 from app.db.pending_delivery.queue import Attempted, Claimed, DeliveryQueue, Recording, Source
 from app.db.shard.model import SHARDS, shard_of
 

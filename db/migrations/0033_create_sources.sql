@@ -70,6 +70,11 @@ CREATE TABLE held_messages (
     message_id text COLLATE "C" NOT NULL,
     PRIMARY KEY (source_id, message_id)
 );
+CREATE INDEX held_messages_message_id ON held_messages (message_id);
+
+-- Messages of which something is still to be done: they are not forgotten.
+CREATE VIEW undelivered_messages AS
+    SELECT message_id FROM pending_deliveries UNION ALL SELECT message_id FROM held_messages;
 
 CREATE OR REPLACE FUNCTION drop_history(week date) RETURNS integer
 LANGUAGE plpgsql SET lock_timeout = '100ms'
@@ -93,7 +98,7 @@ BEGIN
         -- Before the locks, so that they are not taken in vain; and under them, because a resend may have come between.
         SELECT count(*), coalesce(sum(coalesce(octet_length(m.payload), 0) + coalesce(octet_length(m.received), 0)), 0) INTO kept, bytes
         FROM (
-            SELECT DISTINCT message_id FROM pending_deliveries
+            SELECT DISTINCT message_id FROM undelivered_messages
             WHERE message_id >= low AND message_id < high LIMIT most_kept + 1
         ) p JOIN messages m ON m.id = p.message_id;
         IF kept > most_kept OR bytes > most_bytes THEN
@@ -106,10 +111,10 @@ BEGIN
     IF kept > 0 THEN
         SELECT array_agg(m) INTO kept_messages FROM messages m
         WHERE m.id >= low AND m.id < high AND m.id IN (
-            SELECT message_id FROM pending_deliveries WHERE message_id >= low AND message_id < high);
+            SELECT message_id FROM undelivered_messages WHERE message_id >= low AND message_id < high);
         SELECT array_agg(d) INTO kept_deliveries FROM deliveries d
         WHERE d.message_id >= low AND d.message_id < high AND d.message_id IN (
-            SELECT message_id FROM pending_deliveries WHERE message_id >= low AND message_id < high);
+            SELECT message_id FROM undelivered_messages WHERE message_id >= low AND message_id < high);
     END IF;
     FOR child IN SELECT relname FROM pg_class
         WHERE oid IN (to_regclass('messages_' || suffix), to_regclass('deliveries_' || suffix),
@@ -178,6 +183,7 @@ BEGIN
     RETURN kept;
 END
 $$;
+DROP VIEW undelivered_messages;
 DROP TABLE held_messages;
 ALTER TABLE messages DROP COLUMN received, DROP COLUMN source_id;
 DROP TABLE source_logs;

@@ -279,7 +279,7 @@ def test_each_request_is_one_line_at_the_level_of_its_status() -> None:
 
     async def ask() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
-            for path in ("/query", "/nowhere%0aX", "/raise/unavailable"):
+            for path in ("/query", "/nowhere%0aX", "/raise/unavailable", "/in/whoever-knows-this-may-send"):
                 await client.get(path)
 
     asyncio.run(ask())
@@ -289,6 +289,7 @@ def test_each_request_is_one_line_at_the_level_of_its_status() -> None:
         ("DEBUG", "GET", "/query", 200),
         ("INFO", "GET", "/nowhere%0aX", 404),
         ("ERROR", "GET", "/raise/unavailable", 503),
+        ("INFO", "GET", "/in/…", 404),
     ]
 
 

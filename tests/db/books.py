@@ -9,7 +9,8 @@ from typing import Final
 from app import ids
 from app.db.ledger.model import Finding, Kind, Ledger
 from app.db.ledger.report import Wish, draw_up, ledger_connection
-from app.db.message.publish import NewMessage, Publishing, Stored
+from app.db.message.new import NewMessage, Stored
+from app.db.message.publish import Publishing
 from app.db.pending_delivery.queue import Attempted, Claimed, DeliveryQueue, Recording, Source
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.db.session import Database

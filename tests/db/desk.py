@@ -6,7 +6,8 @@ from typing import Any
 import asyncpg
 
 from app import ids
-from app.db.message.publish import NewMessage, Publishing, Refusal
+from app.db.message.new import NewMessage, Refusal
+from app.db.message.publish import Publishing
 
 
 class Desk:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from app.api.message.models import MessageIn
-from app.db.message.publish import NewMessage, Publishing
+from app.db.message.new import NewMessage
+from app.db.message.publish import Publishing
 from app.db.pending_delivery.lines import Line
 from app.db.pending_delivery.queue import Claimed, DeliveryQueue, Recording, Source
 from app.db.session import Database

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app import ids
-from app.db.message.publish import Extras, Refusal, Stored
+from app.db.message.new import Extras, Refusal, Stored
 from app.db.session import Database
 from app.payload_store.stored import StoredPayload
 from tests import factories

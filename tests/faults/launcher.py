@@ -46,7 +46,8 @@ def dying_after_commit(how: str) -> None:
 
     import app.http_direct
     import app.main  # noqa: F401
-    from app.db.message.publish import NewMessage, Publication, Publishing
+    from app.db.message.new import NewMessage, Publication
+    from app.db.message.publish import Publishing
 
     publish, commit = Publishing.publish, AsyncSession.commit
 

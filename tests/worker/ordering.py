@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import orjson
 
 from app import ids
-from app.db.message.publish import NewMessage, Publishing, Stored
+from app.db.message.new import NewMessage, Stored
+from app.db.message.publish import Publishing
 from tests.receiver import Answer, Arrival
 from tests.worker.stage import Stage
 

@@ -14,9 +14,9 @@ from app.api.inbound.service import answer_to, new_message
 from app.api.inbound.sources import Sources
 from app.api.message.service import MessageService
 from app.db.group_commit import Late, Overloaded
-from app.db.message.publish import Publication, Stored
+from app.db.message.new import Publication, Stored
 from app.logs import correlation_id
-from app.receiving.contract import Answer, Event, Moment, Provider, Request
+from app.receiving.contract import Answer, Event, Moment, Request
 from app.receiving.registry import judge
 
 TOKEN: Final = r"[a-zA-Z0-9_-]{43}"  # noqa: S105 - the form of all
@@ -48,15 +48,15 @@ class DirectReceiving:
             verdict = judge(source.provider, request, source.config, Moment(clock.unix()))
             if not isinstance(verdict, Event) or self._messages.is_large(request.body):
                 return False
-            provider = source.provider
+            accepted = verdict.answer or source.provider.accepted
 
             def conclude(result: Publication | Exception) -> None:
                 if isinstance(result, Stored):
-                    _answer(exchange, provider.accepted)
+                    _answer(exchange, accepted)
                 elif isinstance(result, Overloaded | Late):
                     self._sent_away.add(exchange, result)
                 else:
-                    _conclude(exchange, provider, result)
+                    _conclude(exchange, accepted, result)
 
             self._messages.submit(new_message(source, request, verdict), conclude)
         except Overloaded:
@@ -78,13 +78,13 @@ def _request(exchange: Exchange) -> Request:
     return Request("POST", f"?{exchange.query}" if exchange.query else "", headers, exchange.body)
 
 
-def _conclude(exchange: Exchange, provider: Provider, result: Publication | Exception) -> None:
+def _conclude(exchange: Exchange, accepted: Answer, result: Publication | Exception) -> None:
     """Answer what was not simply stored."""
     told = correlation_id.set(exchange.request_id.decode("ascii"))
     try:
         if isinstance(result, Exception):
             raise result
-        _answer(exchange, answer_to(provider, result))
+        _answer(exchange, answer_to(accepted, result))
     except Exception as error:
         answer_error(exchange, error)
     finally:
@@ -92,7 +92,5 @@ def _conclude(exchange: Exchange, provider: Provider, result: Publication | Exce
 
 
 def _answer(exchange: Exchange, answer: Answer) -> None:
-    headers = {"content-length": str(len(answer.body)), **answer.headers}
-    if answer.content_type is not None:
-        headers["content-type"] = answer.content_type
+    headers = {"content-length": str(len(answer.body)), "content-type": answer.content_type, **answer.headers}
     exchange.answer(answer.status, answer.body, headers)

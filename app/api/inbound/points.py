@@ -1,14 +1,37 @@
 """Hop 1 of what arrives: the URLs of sources. They need no token but the one that they end with."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.api.deps import SettingsDep
 from app.api.inbound.service import InboundService
+from app.api.responses import ERRORS, ProblemOut
 from app.receiving.contract import Request as Arrived
 
 router = APIRouter(tags=["Inbound"])
+_ANSWERED: Final = "What the provider wants to read: nothing for an event, and what it asked for in a handshake"
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    **{status: ERRORS[status] for status in (400, 408, 413, 431, 500, 503)},
+    200: {
+        "description": _ANSWERED,
+        "content": {
+            "text/plain": {"schema": {"type": "string"}},
+            "application/json": {"schema": {}},
+            "application/xml": {"schema": {"type": "string"}},
+            "text/xml": {"schema": {"type": "string"}},
+        },
+    },
+    202: {
+        "description": "The same, for a provider that asks for this status",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The same, for a provider that asks for this status"},
+    401: {"model": ProblemOut, "description": "It is not the provider's, as far as the source's secrets tell"},
+    403: {"model": ProblemOut, "description": "The source takes nothing from this address"},
+    404: {"model": ProblemOut, "description": "No source has this URL"},
+    405: {"model": ProblemOut, "description": "The source does not take this method"},
+}
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -28,7 +51,7 @@ TokenRef = Annotated[
 
 
 @router.api_route("/in/{token}", methods=_METHODS, include_in_schema=False)
-@router.post("/in/{token}", operation_id="inbound.receive", response_class=Response)
+@router.post("/in/{token}", operation_id="inbound.receive", response_class=Response, responses=_RESPONSES)
 async def receive(token: TokenRef, request: Request, inbound: InboundDep, settings: SettingsDep) -> Response:
     """Take in what a provider posts to a source."""
     base = (settings.public_url or str(request.base_url)).rstrip("/")
@@ -38,4 +61,4 @@ async def receive(token: TokenRef, request: Request, inbound: InboundDep, settin
     address = request.client.host if request.client else None
     arrived = Arrived(request.method, url, headers, await request.body())
     answer = await inbound.receive(token, arrived, address)
-    return Response(answer.body, answer.status, dict(answer.headers), answer.content_type)
+    return Response(answer.body, answer.status, {"content-type": answer.content_type, **answer.headers})

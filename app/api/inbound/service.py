@@ -1,6 +1,7 @@
 """Hop 2 of what arrives: verified by its provider's rule, it becomes a message; what is not is refused, and kept."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -13,22 +14,20 @@ from app import clock, ids
 from app.api.inbound.fetching import Fetcher
 from app.api.inbound.sources import OpenSource, Sources
 from app.api.message.service import MessageService
-from app.db.message.publish import Arrival, NewMessage, Publication, Refusal, Stored
+from app.db.message.new import Arrival, NewMessage, Publication, Refusal, Stored
 from app.db.session import CONNECTION_ERRORS
 from app.db.source.lookup import learn, log_rejected
 from app.db.source.model import SECRET, parse_sealed, seal
 from app.errors import BadRequest, InsufficientAccess, MethodNotServed, NotFound, PostriderError, Unavailable
-from app.receiving.contract import Answer, Event, Moment, Provider, Rejected, Request, Wanted
+from app.receiving.contract import Answer, Event, Moment, Rejected, Request, Wanted
 from app.receiving.naming import event_id_of, event_type_of
-from app.receiving.record import Received, pack, payload_of, without_credentials
+from app.receiving.record import Received, pack, payload_of, query_without_credentials, without_credentials
 from app.receiving.registry import judge
 from app.sealing import Sealer
 
 UNKNOWN: Final = "No source has this URL: it was deleted, or its token was rotated. Copy the source's ingestUrl anew."
 _ELSEWHERE: Final = "This source takes no requests from this address: add it to the source's allowedIps."
-_UNSEEN: Final = (
-    "What the signature is verified with could not be fetched. Nothing was stored; send it again."
-)
+_UNSEEN: Final = "What the signature is verified with could not be fetched. Nothing was stored; send it again."
 _CHANGED: Final = "The source was changed meanwhile. Nothing was stored; send it again."
 # Of what is rejected.
 _LONGEST_BODY: Final = 65_536
@@ -44,6 +43,18 @@ class NotVerified(PostriderError):
     """The request is not the provider's, as far as its source can tell."""
 
     status, code, text = 401, "not_verified", "The request could not be verified."
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a request that was not refused.
+
+    `message`: what came of an event, None for a handshake; unless `is_new`, it came before, and was not stored again.
+    """
+
+    answer: Answer
+    message: NewMessage | None = None
+    is_new: bool = True
 
 
 @dataclass(slots=True)
@@ -71,21 +82,42 @@ class InboundService:
         Raises NotFound, MethodNotServed, InsufficientAccess, NotVerified and BadRequest if it is refused, Unavailable,
         and what a lost connection raises: then nothing was stored.
         """
-        source = await self._sources.find(token)
-        if source is None or source.is_over():
-            raise NotFound(UNKNOWN)
+        source = await self._open(token)
         if request.method not in source.methods:
             raise MethodNotServed(source.methods)
         if not source.admits(address):
             await self._log(source, request, 403, _ELSEWHERE)
             raise InsufficientAccess(_ELSEWHERE, code="address_not_allowed")
+        return (await self._take(token, source, request)).answer
+
+    async def trigger(self, token: str, make: Callable[[OpenSource], Request]) -> Taken:
+        """Take in a request that the source's own organization has made here, as if it had arrived.
+
+        It comes from no address, so that none is asked for. Raises what `make` and `receive` raise.
+        """
+        source = await self._open(token)
+        request = make(source)
+        if request.method not in source.methods:
+            raise MethodNotServed(source.methods)
+        return await self._take(token, source, request)
+
+    async def _open(self, token: str) -> OpenSource:
+        source = await self._sources.find(token)
+        if source is None or source.is_over():
+            raise NotFound(UNKNOWN)
+        return source
+
+    async def _take(self, token: str, source: OpenSource, request: Request) -> Taken:
         verdict = await self._judge(source, request)
         match verdict:
             case Event():
-                return await self._accept(source, request, verdict)
+                message = new_message(source, request, verdict)
+                result = await self._messages.put(message)
+                answer = answer_to(verdict.answer or source.provider.accepted, result)
+                return Taken(answer, message, is_new=isinstance(result, Stored))
             case Answer():
                 await self._learn(token, source, verdict)
-                return verdict
+                return Taken(verdict)
             case Rejected(status=status, reason=reason):
                 await self._log(source, request, status, reason)
                 raise NotVerified(reason) if status == NotVerified.status else BadRequest(reason, code="malformed")
@@ -104,10 +136,6 @@ class InboundService:
                 raise Unavailable(_UNSEEN, retry_after=_FETCH_RETRY_AFTER)
             fetched[verdict.url] = found
         raise AssertionError(f"{source.provider.name} wants more than {_MOST_FETCHED} documents")
-
-    async def _accept(self, source: OpenSource, request: Request, event: Event) -> Answer:
-        result = await self._messages.put(new_message(source, request, event))
-        return answer_to(source.provider, result)
 
     async def _learn(self, token: str, source: OpenSource, answer: Answer) -> None:
         """Keep what a handshake told, before it is answered. Unavailable if the source is not any more as it was."""
@@ -170,12 +198,12 @@ def new_message(source: OpenSource, request: Request, event: Event) -> NewMessag
     )
 
 
-def answer_to(provider: Provider, result: Publication) -> Answer:
+def answer_to(accepted: Answer, result: Publication) -> Answer:
     """What is answered once the database has spoken. NotFound if the source's application is gone."""
     match result:
         case Stored() | Refusal.TAKEN:
             # It came before: the provider did not hear our answer, or sends it again for safety's sake.
-            return provider.accepted
+            return accepted
         case Refusal.NO_APPLICATION:
             raise NotFound("The source's application is deleted: set another applicationId.")
         case _:
@@ -183,6 +211,8 @@ def answer_to(provider: Provider, result: Publication) -> Answer:
 
 
 def _received(source: OpenSource, request: Request, body: bytes | None) -> Received:
-    query = request.url.partition("?")[2]
-    headers = without_credentials(request.headers, source.provider.credentials)
+    said = source.provider.credentials_of
+    places = source.provider.credentials | (said(source.config) if said else frozenset())
+    query = query_without_credentials(request.url.partition("?")[2], places)
+    headers = without_credentials(request.headers, places)
     return Received(request.method, query, headers, body, source.found.forwards_original)

@@ -15,7 +15,7 @@ from app.api.exchange import MOST_BYTES, Exchange, SentAway, answer_error
 from app.api.message.models import MessageIn, published_json
 from app.api.message.service import MessageService
 from app.db.group_commit import Late, Overloaded
-from app.db.message.publish import NewMessage, Publication, Refusal, Stored
+from app.db.message.new import NewMessage, Publication, Refusal, Stored
 from app.errors import PostriderError
 from app.logs import correlation_id
 from app.tokens import Principal, TokenVerifier

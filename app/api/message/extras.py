@@ -7,7 +7,7 @@ import orjson
 
 from app import clock
 from app.api.message.models import USUAL_FIELDS, MessageIn
-from app.db.message.publish import Extras
+from app.db.message.new import Extras
 from app.errors import ValidationFailed, Violation
 
 _SOONEST: Final = timedelta(minutes=1)

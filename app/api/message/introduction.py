@@ -10,7 +10,8 @@ from app.api.message.service import MessageService, NothingStored
 from app.db.audit.entry import write_entry
 from app.db.audit.model import Actor
 from app.db.audit.trail import record
-from app.db.message.publish import NewMessage, Publication, Stored, store
+from app.db.message.new import NewMessage, Publication, Stored
+from app.db.message.publish import store
 from app.db.session import Database, driver_connection
 from app.errors import NotFound
 from app.tokens import Principal

@@ -17,7 +17,8 @@ from app.api.idempotency import digest
 from app.api.message.extras import extras_of, is_in_time, out_of_time
 from app.api.message.models import MessageIn, MessageOut
 from app.db.group_commit import Bounds, GroupCommit, Late, Overloaded
-from app.db.message.publish import NewMessage, Publication, Publishing, Refusal, Stored
+from app.db.message.new import NewMessage, Publication, Refusal, Stored
+from app.db.message.publish import Publishing
 from app.doorbell import Doorbell
 from app.errors import Conflict, NotFound, Unavailable
 from app.payload_store.store import PayloadStore, StoreAway

@@ -21,7 +21,8 @@ from app.db.application.table import ApplicationsTable
 from app.db.endpoint.model import EndpointRow
 from app.db.endpoint.table import EndpointsTable
 from app.db.event_type.table import EventTypesTable
-from app.db.message.publish import Extras, Publishing
+from app.db.message.new import Extras
+from app.db.message.publish import Publishing
 from app.db.message.single import Canceled, SingleMessage, first_attempt, send_to_one
 from app.db.session import Database, due_after_commit
 from app.doorbell import Doorbell

@@ -6,7 +6,8 @@ from typing import Final
 import asyncpg
 
 from app import ids
-from app.db.message.publish import Extras, NewMessage, Stored, store
+from app.db.message.new import Extras, NewMessage, Stored
+from app.db.message.publish import store
 
 _FIND: Final = """
 SELECT event_type, event_id, channels, payload, payload_hours

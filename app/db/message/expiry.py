@@ -17,7 +17,7 @@ BITE: Final = 1000
 
 _DUE: Final = """
 SELECT e.expires_at, e.message_id, m.stored_digest IS NOT NULL AS is_stored,
-       EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = e.message_id) AS is_pending
+       EXISTS (SELECT FROM undelivered_messages p WHERE p.message_id = e.message_id) AS is_pending
 FROM (SELECT * FROM payload_expiries WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2) e
 LEFT JOIN messages m ON m.id = e.message_id
 ORDER BY e.expires_at
@@ -27,7 +27,7 @@ ORDER BY e.expires_at
 _FORGET: Final = """
 WITH done AS ({which}), asked AS (
     SELECT id, id = ANY ($2) OR (
-        id <> ALL ($3) AND EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = done.id)) AS is_kept
+        id <> ALL ($3) AND EXISTS (SELECT FROM undelivered_messages p WHERE p.message_id = done.id)) AS is_kept
     FROM done
 ), later AS (
     INSERT INTO payload_expiries (expires_at, message_id)
@@ -57,7 +57,7 @@ ORDER BY o.id
 _APPLICATIONS: Final = "SELECT id FROM applications WHERE organization_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 _OLD: Final = """
 SELECT m.id, m.stored_digest IS NOT NULL AS is_stored,
-       EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = m.id) AS is_pending
+       EXISTS (SELECT FROM undelivered_messages p WHERE p.message_id = m.id) AS is_pending
 FROM messages m
 WHERE m.application_id = $1 AND m.id > $2 AND m.id < $3 AND m.payload_days IS NULL
   AND (m.payload IS NOT NULL OR m.stored_digest IS NOT NULL)

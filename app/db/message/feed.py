@@ -75,11 +75,14 @@ class FeedPosition:
 
 @dataclass(frozen=True, slots=True)
 class FeedFilter:
-    """Which messages a feed is about: of one of these event types, on one of these channels, on this one. None: any."""
+    """Which messages a feed is about: of one of these event types, on one of these channels, on this one, and what came
+    of what arrived at this source. None: any.
+    """
 
     event_types: tuple[str, ...] | None = None
     channels: tuple[str, ...] | None = None
     channel: str | None = None
+    source_id: str | None = None
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -91,6 +94,8 @@ class FeedFilter:
             found.append(_MESSAGES.c.channels.overlap(list(self.channels)))
         if self.channel is not None:
             found.append(_MESSAGES.c.channels.contains([self.channel]))
+        if self.source_id is not None:
+            found.append(_MESSAGES.c.source_id == self.source_id)
         return found
 
 

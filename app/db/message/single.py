@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
-from app.db.message.publish import IDEMPOTENCY_HOURS, Extras
+from app.db.message.new import Extras
+from app.db.message.publish import IDEMPOTENCY_HOURS
 from app.db.session import due_after_commit
 
 # What it protects: message, claims and delivery are committed together. The endpoint is looked up here, so that nothing

@@ -91,6 +91,15 @@ class MessagesTable(HistoryTable[MessageRow]):
         found = (await self.session.execute(statement)).one_or_none()
         return (None, None) if found is None else (found[0], found[1])
 
+    async def received_all(self, application_id: str, message_ids: Collection[str]) -> dict[str, bytes]:
+        """The requests that messages came in, by the messages' ids; those that are gone are left out."""
+        statement = select(MessageRow.id, MessageRow.received).where(
+            col(MessageRow.application_id) == application_id,
+            col(MessageRow.id).in_(message_ids),
+            col(MessageRow.received).is_not(None),
+        )
+        return {key: received for key, received in await self.session.execute(statement) if received is not None}
+
     async def page_about(self, application_id: str, span: Span, about: MessageFilter) -> Page[MessageRow]:
         """One page of the messages that a filter is about."""
         conditions = about.conditions

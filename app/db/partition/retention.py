@@ -41,7 +41,7 @@ _FORGET_MESSAGES: Final = """
 WITH gone AS (
     DELETE FROM messages_default WHERE id IN (
         SELECT m.id FROM messages_default m
-        WHERE m.id < $1 AND NOT EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = m.id)
+        WHERE m.id < $1 AND NOT EXISTS (SELECT FROM undelivered_messages p WHERE p.message_id = m.id)
         ORDER BY m.id LIMIT $2)
     RETURNING application_id, event_id, id
 ), unnamed AS (
@@ -57,7 +57,7 @@ _FORGET_DELIVERIES: Final = """
 WITH gone AS (
     DELETE FROM deliveries_default d WHERE (d.message_id, d.endpoint_id) IN (
         SELECT o.message_id, o.endpoint_id FROM deliveries_default o
-        WHERE o.message_id < $1 AND NOT EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = o.message_id)
+        WHERE o.message_id < $1 AND NOT EXISTS (SELECT FROM undelivered_messages p WHERE p.message_id = o.message_id)
         ORDER BY o.message_id LIMIT $2)
     RETURNING 1
 )
@@ -76,7 +76,7 @@ SELECT count(*) FROM gone
 _FORGET_EVENT_IDS: Final = """
 DELETE FROM message_event_ids e
 WHERE e.ctid >= $1::tid AND e.ctid < $2::tid AND e.message_id < $3
-  AND NOT EXISTS (SELECT FROM pending_deliveries p WHERE p.message_id = e.message_id)
+  AND NOT EXISTS (SELECT FROM undelivered_messages p WHERE p.message_id = e.message_id)
 """
 _PAGES_OF_EVENT_IDS: Final = (
     "SELECT pg_relation_size('message_event_ids') / current_setting('block_size')::integer AS pages"
