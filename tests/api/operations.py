@@ -14,12 +14,13 @@ from tests import factories
 from tests.factories import Json
 
 PREFIX: Final = "/api/v1"
+_ROOT: Final = factories.API.removesuffix(PREFIX)
 _PLACE: Final = re.compile(r"{(\w+)}")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path; the path is that after /api/v1."""
+    """One method of one path; the path is that after /api/v1, or the whole URL of what is elsewhere."""
 
     name: str
     method: str
@@ -37,6 +38,11 @@ class Operation:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def document_path(self) -> str:
+        """The path as the document has it."""
+        return self.path.removeprefix(_ROOT) if self.path.startswith(_ROOT) else f"{PREFIX}{self.path}"
 
     @property
     def is_management(self) -> bool:
@@ -81,7 +87,7 @@ def _operation(document: Json, path: str, method: str, declared: Json) -> Operat
     return Operation(
         declared["operationId"],
         method.upper(),
-        path.removeprefix(PREFIX),
+        path.removeprefix(PREFIX) if path.startswith(PREFIX) else f"{_ROOT}{path}",
         declared["tags"][0],
         tuple(_PLACE.findall(path)),
         tuple(found["name"] for found in query),
@@ -99,6 +105,7 @@ _SPECIAL: Final[Mapping[str, Json]] = {
     "v1.endpoint.set-oauth-config": {"tokenUrl": factories.URL},
     "v1.application.patch": {"name": "Changed"},
     "v1.poller.patch": {"description": "changed"},
+    "v1.ingest.source.patch": {"name": "Changed"},
     "v1.event-type.patch": {"description": "changed"},
     "v1.event-type.import-openapi": {"spec": {"webhooks": {"invoice.paid": {"post": {}}}}},
 }

@@ -18,7 +18,7 @@ from tests.api.operations import Operation, identity
 NAMING: Final = frozenset(
     {
         *("app_id", "endpoint_id", "msg_id", "attempt_id", "event_type_name", "env_id", "key_id", "task_id"),
-        *("actor", "target", "sink_id"),
+        *("actor", "target", "sink_id", "source_id"),
     }
 )
 OTHER: Final = frozenset(
@@ -46,11 +46,13 @@ _OF_ORGANIZATION: Final = {
     "application_id": f"application_id IN ({_APPLICATIONS})",
     "endpoint_id": f"endpoint_id IN (SELECT id FROM endpoints WHERE application_id IN ({_APPLICATIONS}))",
     "message_id": f"message_id IN (SELECT id FROM messages WHERE application_id IN ({_APPLICATIONS}))",
+    "source_id": "source_id IN (SELECT id FROM sources WHERE organization_id = $1)",
 }
 _OF_APPLICATION: Final = {
     "application_id": "application_id = $1",
     "endpoint_id": "endpoint_id IN (SELECT id FROM endpoints WHERE application_id = $1)",
     "message_id": "message_id IN (SELECT id FROM messages WHERE application_id = $1)",
+    "source_id": "source_id IN (SELECT id FROM sources WHERE application_id = $1)",
 }
 
 
@@ -84,6 +86,8 @@ class Tenant:
             found["endpoint_id"] = self.operational["uid" if uids else "id"]
         if "/poller/{endpoint_id}" in operation.path:
             found["endpoint_id"] = found["sink_id"]
+        if "/source/{source_id}/endpoint/{endpoint_id}" in operation.path:
+            found["endpoint_id"] = found["source_endpoint_id"]
         return found
 
     def is_shared(self, parameter: str, operation: Operation) -> bool:
@@ -126,7 +130,8 @@ async def make_tenant(app: FastAPI, settings: Settings, database: Database) -> T
 async def _make_customer(
     app: FastAPI, settings: Settings, database: Database, organization_id: str, client: httpx.AsyncClient, event: str
 ) -> Customer:
-    uids = {name: factories.unique(name.replace("_", "")) for name in ("app_id", "endpoint_id", "msg_id", "sink_id")}
+    named = ("app_id", "endpoint_id", "msg_id", "sink_id", "source_id", "source_endpoint_id")
+    uids = {name: factories.unique(name.replace("_", "")) for name in named}
     application = (await factories.create_application(client, uid=uids["app_id"]))["id"]
     endpoint = (await factories.create_endpoint(client, application, uid=uids["endpoint_id"], eventTypes=[event]))["id"]
     root = f"/app/{application}/endpoint/{endpoint}"
@@ -155,6 +160,12 @@ async def _make_customer(
     assert isinstance(portal, httpx.AsyncClient)
     names = {"app_id": application, "endpoint_id": endpoint, "msg_id": message, "attempt_id": attempt}
     names |= {"sink_id": poller, "consumer_id": "reader"}
+    source = (await factories.create_source(client, uid=uids["source_id"], applicationId=application))["id"]
+    url = f"{factories.INGEST}/source/{source}/endpoint"
+    made = await client.post(url, json={"url": factories.URL, "uid": uids["source_endpoint_id"]})
+    assert made.is_success, made.text
+    await factories.record_rejected(database.pool, source)
+    names |= {"source_id": source, "source_endpoint_id": made.json()["id"]}
     return Customer(portal, names, uids)
 
 

@@ -176,7 +176,7 @@ async def test_a_scope_holds_for_every_operation(
         reading |= {"v1.message.search", "v1.message.precheck"}
         more = (".get-secret", ".get-poller-token", ".consumer-poll", ".transformation.get")
         beyond = {name for name in reading if name.endswith(more)}
-        assert len(beyond) == 6
+        assert len(beyond) == 8
         beyond |= {name for name in reading if name.startswith("v1.management.environment.")}
         assert allowed == reading - beyond
 

@@ -319,7 +319,7 @@ ListPath = Callable[[Shop, str], str]
     ],
     ids=["by endpoint", "by message", "messages", "destinations"],
 )
-async def test_a_list_of_fifty_needs_four_statements(
+async def test_a_list_of_fifty_needs_three_statements(
     client: httpx.AsyncClient, shop: Shop, statements: list[str], path_of: ListPath
 ) -> None:
     message = await shop.message(age=100)
@@ -339,7 +339,7 @@ async def test_a_list_of_fifty_needs_four_statements(
     statements.clear()
     page = await page_of(client, path_of(shop, message), event_types="invoice.paid")
     assert (len(page["data"]), page["done"]) == (50, False)
-    assert len(statements) <= 4, statements
+    assert len(statements) <= 3, statements
 
 
 @pytest.mark.parametrize(

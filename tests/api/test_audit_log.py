@@ -33,7 +33,7 @@ ASKING: Final = {
 # far somebody has read changes with every page.
 OWN_RECORD: Final = {
     *("v1.message.create", "v1.message-attempt.resend", "v1.message.pollerv2.consumer-commit"),
-    "v1.endpoint.send-example",
+    *("v1.endpoint.send-example", "v1.ingest.source.trigger"),
 }
 BODIES: Final[Mapping[str, Json]] = {
     "v1.application.patch-alert-email": {"email": "ops@example.com"},
@@ -54,6 +54,7 @@ BODIES: Final[Mapping[str, Json]] = {
     },
     "v1.endpoint.set-server-ca": {"cert": identity().partition("-----BEGIN PRIVATE")[0]},
     "v1.endpoint.update": {"url": f"{factories.URL}/other"},
+    "v1.ingest.endpoint.upsert": {"url": f"{factories.URL}/other"},
     "v1.endpoint.patch-headers": {"headers": {"X-Other": "two"}},
     "v1.management.authentication.patch-api-token": {"scopes": ["read"]},
 }
@@ -64,6 +65,8 @@ LAST: Final = (
     "v1.authentication.expire-all",
     "v1.operational-webhook.endpoint.delete",
     "v1.endpoint.delete",
+    "v1.ingest.endpoint.delete",
+    "v1.ingest.source.delete",
     "v1.poller.delete",
     "v1.event-type.delete",
     "v1.application.delete",

@@ -275,11 +275,15 @@ async def test_what_is_not_the_callers_to_say_is_not_heard(
         **dict.fromkeys(("disabledReason", "token"), "said"),
         **dict.fromkeys(("shard", "revision", "status", "operational"), 1),
     }
-    said |= {"".join(f"_{c.lower()}" if c.isupper() else c for c in key): value for key, value in said.items()}
+
+    def snaked(name: str) -> str:
+        return "".join(f"_{char.lower()}" if char.isupper() else char for char in name)
+
+    said |= {snaked(key): value for key, value in said.items()}
     known = app.openapi()["components"]["schemas"]
     for operation, sample in with_bodies(app):
         own = {name for schema in operation.schemas for name in known[schema].get("properties", {})}
-        more = {name: value for name, value in said.items() if name not in own}
+        more = {name: value for name, value in said.items() if name not in own | {snaked(one) for one in own}}
         answer = await us.client.request(
             operation.method, operation.url(us.names(0, operation)), json={**more, **sample}
         )

@@ -34,7 +34,7 @@ PORTALS: Final = re.compile(
 OF_PORTALS_ONLY: Final = frozenset({"v1.authentication.logout"})
 # Of whoever has what stands in a link.
 OF_NOBODY: Final = frozenset({"v1.authentication.exchange-one-time-token"})
-_ID: Final = re.compile(r"(app|ep|msg|atmpt|key|org|poll|qtask)_[0-9A-Za-z]{27}")
+_ID: Final = re.compile(r"(app|ep|msg|atmpt|key|org|poll|qtask)_[0-9A-Za-z]{27}|src_[0-9A-Za-z]{22}|log[0-9A-Za-z]{22}")
 _VARYING: Final = re.compile(rf'"(?:correlation_id|iterator)":"[^"]*"|"[a-zA-Z]*(?:At|stamp)":"[^"]*"|{_ID.pattern}')
 
 
@@ -58,6 +58,8 @@ async def world(app: FastAPI, settings: Settings, database: Database) -> World:
 def nobodys(name: str) -> str:
     """A name like that one that nobody has given to anything."""
     if (form := _ID.fullmatch(name)) is not None:
+        if form[1] is None:
+            return ids.new_short_id("src")
         return ids.new_id(form[1])  # type: ignore[arg-type]  # one of its prefixes
     return factories.unique("nobodys")
 
@@ -159,7 +161,7 @@ async def test_nothing_of_another_application_exists_in_an_application(world: Wo
         names = names_of(operation, us, shared=False)
         for others in sets_of(operation, names):
             # The organization may ask for its other application; but what is in that is not in this one.
-            if "app_id" not in others:
+            if others.keys().isdisjoint({"app_id", "source_id"}):
                 await compare(world, us.client, operation, own, others)
         for others in sets_for_portal(operation, names):
             await compare(world, us.customers[0].portal, operation, own, others)

@@ -37,6 +37,8 @@ async def test_a_message_is_stored_as_it_came_and_its_time_is_the_one_that_is_an
         "payload_days": None,
         "deliver_at": None,
         "transformations_params": None,
+        "source_id": None,
+        "received": None,
     }
 
 
