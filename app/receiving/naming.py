@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from app.receiving.contract import Event, Provider
@@ -27,5 +28,16 @@ def event_id_of(source_id: str, delivery_id: str) -> str:
     """
     text = delivery_id
     if len(text) > _LONGEST - len(source_id) - 1 or _NOT_IN_NAMES.search(text):
-        text = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGEST_LENGTH]
+        text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]
     return f"{source_id}.{text}"
+
+
+def name_of_all(names: Sequence[str | None]) -> str | None:
+    """For requests that tell of several events: the name that all of them have, None if they differ."""
+    return names[0] if names and len(set(names)) == 1 else None
+
+
+def id_of_all(ids: Sequence[str | None]) -> str | None:
+    """For the same: their ids in their order, None if one has none. A batch that is sent again is the same batch."""
+    known = [each for each in ids if each]
+    return ",".join(known) if known and len(known) == len(ids) else None

@@ -19,7 +19,7 @@ HIDDEN: Final = "(not kept)"
 _CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 # They are about one connection (RFC 9110 §7.6.1), or about the body as it was framed on it, or were added on the way
 # here, or say what the provider's client can read of an answer.
-_OF_THE_WAY: Final = frozenset(
+OF_THE_WAY: Final = frozenset(
     {
         *("accept-encoding", "connection", "content-length", "expect", "forwarded", "host", "keep-alive"),
         *("proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via"),
@@ -62,7 +62,7 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
         """
         found = []
         for name, value in self.headers:
-            if name in _OF_THE_WAY or name == "content-type" or value == HIDDEN:
+            if name in OF_THE_WAY or name == "content-type" or value == HIDDEN:
                 continue
             ours = name.startswith(_OURS) or name in _OURS_TOO
             found.append((f"{_ORIGINAL}{name}" if ours else name, value))

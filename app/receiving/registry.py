@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from functools import cache
 
 from app.receiving import providers
@@ -22,6 +23,10 @@ def all_providers() -> dict[str, Provider]:
 def judge(provider: Provider, request: Request, config: Config, moment: Moment) -> Event | Answer | Wanted | Rejected:
     """What a request is, by its provider's rule."""
     try:
-        return provider.verify(request, config, moment)
+        verdict = provider.verify(request, config, moment)
     except Rejection as rejection:
         return Rejected(rejection.status, rejection.reason)
+    if isinstance(verdict, Event) and verdict.delivery_id == "":
+        # All events without an id would be one.
+        return replace(verdict, delivery_id=None)
+    return verdict

@@ -4,7 +4,9 @@ import base64
 import binascii
 import hmac
 import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -42,8 +44,8 @@ def mac(secret: str | bytes, content: bytes, digest: Digest = "sha256") -> bytes
 def same(given: str | bytes, expected: str | bytes) -> bool:
     """Whether two texts are the same; how long that takes says nothing about where they differ."""
     return hmac.compare_digest(
-        given.encode("utf-8", "surrogateescape") if isinstance(given, str) else given,
-        expected.encode("utf-8", "surrogateescape") if isinstance(expected, str) else expected,
+        given.encode("utf-8", "surrogatepass") if isinstance(given, str) else given,
+        expected.encode("utf-8", "surrogatepass") if isinstance(expected, str) else expected,
     )
 
 
@@ -60,6 +62,18 @@ def check_mac(given: bytes, secrets: Iterable[str | bytes], content: bytes, dige
     """Rejection if the HMAC of the content under none of the secrets is the given one. All are tried."""
     if not any_same([given], [mac(secret, content, digest) for secret in secrets]):
         raise Rejection(WRONG)
+
+
+def check_hex(given: str, secrets: Iterable[str | bytes], content: bytes, digest: Digest = "sha256") -> None:
+    """Rejection if a text is not the HMAC of the content, in hexadecimal, under one of the secrets."""
+    check_mac(from_hex(given), secrets, content, digest)
+
+
+def after(prefix: str, text: str, what: str) -> str:
+    """What follows a prefix. Rejection if a text (`what` names it) does not begin with it."""
+    if not text.startswith(prefix):
+        raise Rejection(f"{what} must begin with {prefix}")
+    return text.removeprefix(prefix)
 
 
 def check_text(given: str, secrets: Iterable[str], what: str) -> None:
@@ -89,6 +103,22 @@ def seconds(text: str, what: str = "The timestamp") -> float:
     if not _NUMBER.fullmatch(text):
         raise Rejection(f"{what} is not a number of seconds.")
     return float(text)
+
+
+def instant(text: str, what: str = "The timestamp") -> float:
+    """A time as RFC 3339 writes it, with its offset; in Unix seconds. Rejection for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise Rejection(f"{what} is not a time with an offset, as RFC 3339 writes it.")
+
+
+def sample_id(event: str, body: bytes) -> str:
+    """For samples of providers whose events have a UUID: the same for the same event and body."""
+    return str(uuid.UUID(bytes=mac(event, body)[:16], version=4))
 
 
 def basic_credentials(request: Request) -> tuple[bytes, bytes]:
@@ -171,6 +201,15 @@ def key_of_set(document: bytes, key_id: str | None) -> PublicKey:
         ):
             return key.key
     raise Rejection("The token is signed with a key that the provider does not list.")
+
+
+def check_key_set(text: str) -> str:
+    """For fields that hold a JSON Web Key Set: ValueError, with what to do, if it is none."""
+    try:
+        jwt.PyJWKSet.from_dict(orjson.loads(text))
+    except (jwt.PyJWTError, orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
+        raise ValueError("give the set of keys as JSON, with its `keys`") from None
+    return text
 
 
 def check_token(

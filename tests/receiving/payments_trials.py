@@ -50,6 +50,11 @@ def form_of(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
 
 
+def instead(new: str, _: str) -> str:
+    """For `changed`: another value, whatever it was."""
+    return new
+
+
 def with_body(request: Request, body: bytes) -> Request:
     return Request(request.method, request.url, request.headers, body)
 

@@ -90,10 +90,10 @@ def test_no_mutation_is_left_out_without_a_reason() -> None:
     [
         ("salesforce", "OrderShipped", "salesforce.OrderShipped", "a0F8d00000LqzXKEAZ"),
         ("salesforce", "Opportunity", "salesforce.Opportunity", "04l8d00002nrC5BAAU,04l8d00002nrC5CAAU"),
-        ("okta", "user.lifecycle.create", "okta.user.lifecycle.create", "b5a188b9-5ece-4636-b041-482ffda96311"),
+        ("okta", "user.lifecycle.create", "okta.user.lifecycle.create", "5d0e7c52-c62a-11f0-9f3c-1d98632c66b8"),
         (
             *("okta", "group.user_membership.add", "okta.group.user_membership.add"),
-            "33b5bedc-ea7a-4503-aade-4b1aac0c465e",
+            "7f1b9a30-c62a-11f0-9f3c-1d98632c66b8",
         ),
         ("auth0", "s", "auth0.s", "90020261120151233104715000000000000001223372036854775807"),
         ("auth0", "user.created", "auth0.user.created", "evt_1rQ8nYv2LkD5sWb9"),
@@ -156,9 +156,15 @@ def test_okta_s_challenge_comes_back_as_json_for_whoever_knows_the_secret() -> N
 
 def test_okta_several_events_of_one_request_have_no_name_unless_it_is_the_same() -> None:
     trial = BY_NAME["okta"]
-    for names, name in ((("a.b", "a.b"), "a.b"), (("a.b", "a.c"), None), ((), None)):
-        body = orjson.dumps({"eventId": "1", "data": {"events": [{"eventType": each} for each in names]}})
-        assert trial.judged(trial.rule.sign("", body, trial.config, NOW, URL)) == Event(name, "1")
+    one, two = {"eventType": "a.b", "uuid": "1"}, {"eventType": "a.c", "uuid": "2"}
+    for events, event in (
+        ([one, {**one, "uuid": "2"}], Event("a.b", "1,2")),
+        ([one, two], Event(None, "1,2")),
+        ([one, {"eventType": "a.b"}], Event("a.b", None)),
+        ([], Event()),
+    ):
+        body = orjson.dumps({"eventId": "1", "data": {"events": events}})
+        assert trial.judged(trial.rule.sign("", body, trial.config, NOW, URL)) == event
 
 
 @pytest.mark.parametrize(

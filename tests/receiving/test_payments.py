@@ -5,6 +5,7 @@ import hashlib
 import time
 import warnings
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -25,7 +26,7 @@ from paddle_billing.Notifications.Secret import Secret  # type: ignore[import-un
 from app.receiving.contract import Answer, Config, Event, Moment, Rejected, Request
 from app.receiving.registry import judge
 from tests.receiving import signers
-from tests.receiving.mutations import NOW, URL, Trial, gaps, sample, table, try_out
+from tests.receiving.mutations import NOW, URL, Trial, changed, gaps, sample, table, try_out
 from tests.receiving.payments_trials import (
     ADYEN_KEY,
     BRAINTREE,
@@ -37,6 +38,7 @@ from tests.receiving.payments_trials import (
     TRIALS,
     WEBHOOK_ID,
     form_of,
+    instead,
 )
 
 with warnings.catch_warnings():
@@ -204,3 +206,26 @@ def test_checkbooks_documented_vector_is_accepted() -> None:
     request = Request("POST", URL, (("signature", header),), body)
     config = Config(("335b5728e25b47e88995fce207bff380",))
     assert judge(TRIAL_OF["checkbook"].rule, request, config, Moment(NOW)) == Event("CHECK.PAID")
+
+
+def test_of_several_signatures_one_must_be_right_and_of_the_current_scheme() -> None:
+    for provider, name, scheme, divider in (
+        ("stripe", "stripe-signature", "v1=", ","),
+        ("paddle", "paddle-signature", "h1=", ";"),
+        ("bigcommerce", "webhook-signature", "v1,", " "),
+    ):
+        trial = TRIAL_OF[provider]
+        request = trial.signed()
+        other = trial.signed(trial.stranger).header(name)
+        wrong = other[other.index(scheme) :]
+        more = changed(request, name, partial(instead, f"{request.header(name)}{divider}{wrong}"))
+        assert isinstance(trial.judged(more), Event), provider
+        older = changed(request, name, partial(instead, request.header(name).replace(scheme, f"v0{scheme[-1]}")))
+        assert isinstance(trial.judged(older), Rejected), provider
+
+
+def test_paypal_signs_by_one_algorithm_only() -> None:
+    trial = TRIAL_OF["paypal"]
+    for algorithm in ("SHA1withRSA", "none", "sha256withrsa"):
+        other = changed(trial.signed(), "paypal-auth-algo", partial(instead, algorithm))
+        assert isinstance(trial.judged(other), Rejected)

@@ -1,11 +1,7 @@
-"""Amazon SNS and Google Pub/Sub: who signs with a key whose public half is fetched."""
+"""Google Pub/Sub: a token in the header, signed with one of the keys that Google publishes."""
 
-import asyncio
-import os
-import shutil
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import google.auth.crypt
@@ -16,37 +12,13 @@ import orjson
 import pytest
 from google.oauth2 import id_token
 
-from app.receiving.contract import Answer, CannotSign, Config, Event, Rejected, Request, Wanted
-from app.receiving.keys import check_certificate
+from app.receiving.contract import CannotSign, Config, Event, Rejected, Request, Wanted
 from app.receiving.naming import event_type_of
-from tests.receiving.mutations import NOW, URL, Change, Trial, gaps, sample, table, try_out
+from tests.receiving.mutations import NOW, URL, Trial, gaps, sample, table, try_out
 from tests.receiving.signers import certificate, key_set, private_base64, private_pem
 
-JAVASCRIPT: Final = Path(__file__).parents[1] / "sdk" / "javascript"
-TOPIC: Final = "arn:aws:sns:eu-central-1:123456789012:orders"
-CERTIFICATE: Final = orjson.loads(sample("aws-sns", "Notification"))["SigningCertURL"]
-SUBSCRIBE: Final = orjson.loads(sample("aws-sns", "SubscriptionConfirmation"))["SubscribeURL"]
 GOOGLE: Final = "https://www.googleapis.com/oauth2/v3/certs"
 ACCOUNT: Final = {"audience": "https://hooks.example.com/orders", "serviceAccount": "push@acme-prod.example.com"}
-
-
-def _with(**members: object) -> Change:
-    """Other members of a message; None: without it."""
-
-    def change(request: Request) -> Request:
-        body = {name: value for name, value in (orjson.loads(request.body) | members).items() if value is not None}
-        return Request(request.method, request.url, request.headers, orjson.dumps(body))
-
-    return change
-
-
-def _twice(request: Request) -> Request:
-    body = b'{"Message":"another",' + request.body[1:]
-    return Request(request.method, request.url, request.headers, body)
-
-
-def _in_hex(request: Request) -> Request:
-    return _with(Signature=orjson.loads(request.body)["Signature"].encode().hex())(request)
 
 
 def _later(request: Request) -> Request:
@@ -58,26 +30,7 @@ def _later(request: Request) -> Request:
     return Request(request.method, request.url, headers, request.body)
 
 
-_ONE_KEY: Final = {"old secret while rotating": "the key is the provider's, which publishes the next one beside it"}
-
 TRIALS: Final = (
-    Trial(
-        "aws-sns",
-        "Notification",
-        Config((), {"topicArn": TOPIC, "privateKey": private_pem("amazon")}),
-        Config((), {"topicArn": TOPIC, "privateKey": private_pem("stranger")}),
-        headers=(),
-        tolerance=3900.0,
-        fetched={CERTIFICATE: certificate("amazon")},
-        own={
-            "tampered body": _with(Message="another"),
-            "tampered timestamp": _with(Timestamp="2026-11-18T09:46:41.000Z"),
-            "missing header": _with(Signature=None),
-            "duplicated header": _twice,
-            "wrong encoding": _in_hex,
-        },
-        exempt=_ONE_KEY,
-    ),
     Trial(
         "google-pubsub",
         "OBJECT_FINALIZE",
@@ -88,10 +41,13 @@ TRIALS: Final = (
         tolerance=3660.0,
         fetched={GOOGLE: key_set("google")},
         own={"tampered timestamp": _later},
-        exempt=_ONE_KEY | {"tampered body": "Google does not sign the body"},
+        exempt={
+            "tampered body": "Google does not sign the body",
+            "old secret while rotating": "the key is Google's, which publishes the next one beside it",
+        },
     ),
 )
-SNS, PUBSUB = TRIALS
+[PUBSUB] = TRIALS
 
 
 @pytest.mark.parametrize(("trial", "mutation"), table(TRIALS))
@@ -104,154 +60,23 @@ def test_no_mutation_is_left_out_without_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trial", "event", "event_type", "delivery_id"),
-    [
-        (SNS, "Notification", "aws-sns.Notification", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324"),
-        (PUBSUB, "OBJECT_FINALIZE", "google-pubsub.OBJECT_FINALIZE", "13277594181624112"),
-        (PUBSUB, "com.acme.order.shipped", "google-pubsub.com.acme.order.shipped", "13277594181624999"),
-    ],
+    ("event", "delivery_id"),
+    [("OBJECT_FINALIZE", "13277594181624112"), ("com.acme.order.shipped", "13277594181624999")],
 )
-def test_a_sample_is_known_by_its_event_and_its_id(trial: Trial, event: str, event_type: str, delivery_id: str) -> None:
-    verdict = replace(trial, event=event).judged(replace(trial, event=event).signed())
+def test_a_sample_is_known_by_its_event_and_its_id(event: str, delivery_id: str) -> None:
+    verdict = PUBSUB.judged(replace(PUBSUB, event=event).signed())
     assert isinstance(verdict, Event)
-    assert event_type_of(trial.rule, verdict) == event_type
+    assert event_type_of(PUBSUB.rule, verdict) == f"google-pubsub.{event}"
     assert verdict.delivery_id == delivery_id
 
 
-def test_aws_sns_a_message_just_within_the_hour_of_retries_is_accepted() -> None:
-    assert isinstance(SNS.judged(SNS.signed(at=NOW - 3600)), Event)
-
-
-def test_aws_sns_a_subscription_is_confirmed_once_the_message_is_known_to_be_amazon_s() -> None:
-    confirmation = replace(SNS, event="SubscriptionConfirmation")
-    signed = confirmation.signed()
-    assert replace(confirmation, fetched={}).judged(signed) == Wanted(CERTIFICATE, 86400)
-    assert confirmation.judged(signed) == Wanted(SUBSCRIBE, 0)
-    visited = replace(confirmation, fetched={**SNS.fetched, SUBSCRIBE: b"<ConfirmSubscriptionResponse/>"})
-    assert visited.judged(signed) == Answer(200)
-    assert isinstance(visited.judged(_with(Token="another")(signed)), Rejected)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "http://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&Token=1",
-        "https://sns.eu-central-1.amazonaws.com.example.com/?Action=ConfirmSubscription&Token=1",
-        "https://sns.eu-central-1.amazonaws.com@example.com/?Action=ConfirmSubscription&Token=1",
-        "https://sns.eu-central-1.amazonaws.com/?Action=DeleteTopic&Token=1",
-        "https://127.0.0.1/?Action=ConfirmSubscription&Token=1",
-    ],
-)
-def test_aws_sns_no_other_address_is_visited_though_it_is_signed(address: str) -> None:
-    confirmation = replace(SNS, event="SubscriptionConfirmation")
-    body = _with(SubscribeURL=address)(Request("POST", URL, (), sample("aws-sns", "SubscriptionConfirmation"))).body
-    assert isinstance(confirmation.judged(replace(confirmation, body=body).signed()), Rejected)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "",
-        CERTIFICATE.replace("https", "http"),
-        CERTIFICATE.replace("amazonaws.com", "amazonaws.com.example.com"),
-        CERTIFICATE.replace("sns.", "sns.example.com/sns."),
-        CERTIFICATE.replace("https://", "https://user@"),
-        # A bucket of anybody's, by the old name of its host.
-        CERTIFICATE.replace("eu-central-1", "s3-us-west-2"),
-        CERTIFICATE.replace("eu-central-1", "s3"),
-        CERTIFICATE.replace(".com/", ".com:8443/"),
-        CERTIFICATE.replace("SimpleNotificationService", "../SimpleNotificationService"),
-        CERTIFICATE + "?a",
-        CERTIFICATE + "\n",
-    ],
-)
-def test_aws_sns_no_certificate_is_asked_for_elsewhere(address: str) -> None:
-    asked = replace(SNS, fetched={}).judged(_with(SigningCertURL=address)(SNS.signed()))
-    assert isinstance(asked, Rejected)
-
-
-@pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-4", "us-gov-west-1", "us-isob-east-1"])
-def test_aws_sns_every_region_has_a_certificate(region: str) -> None:
-    address = CERTIFICATE.replace("eu-central-1", region)
-    asked = replace(SNS, fetched={}).judged(_with(SigningCertURL=address)(SNS.signed()))
-    assert asked == Wanted(address, 86400)
-
-
-@pytest.mark.parametrize(
-    ("change", "status"),
-    [
-        (_with(SignatureVersion="3"), 400),
-        (_with(Type="Another"), 400),
-        (_with(MessageId=None), 400),
-        (_with(MessageId=1), 400),
-        (_with(TopicArn=TOPIC + "2"), 401),
-        (_with(SignatureVersion="1"), 401),
-    ],
-)
-def test_aws_sns_what_is_not_a_message_of_the_topic_is_rejected(change: Change, status: int) -> None:
-    verdict = SNS.judged(change(SNS.signed()))
-    assert isinstance(verdict, Rejected)
-    assert verdict.status == status
-
-
-def test_aws_sns_raw_delivery_is_rejected_with_what_to_do() -> None:
-    verdict = SNS.judged(Request("POST", URL, (("x-amz-sns-rawdelivery", "true"),), b"hello"))
-    assert isinstance(verdict, Rejected)
-    assert "turn it off" in verdict.reason
-
-
-@pytest.mark.parametrize(
-    "document", [b"", b"<html>", certificate("amazon", NOW + 400 * 86400), certificate("amazon", NOW - 400 * 86400)]
-)
-def test_aws_sns_a_certificate_that_is_none_or_not_valid_now_proves_nothing(document: bytes) -> None:
-    assert isinstance(replace(SNS, fetched={CERTIFICATE: document}).judged(SNS.signed()), Rejected)
-
-
-def test_aws_sns_a_pinned_certificate_spares_asking() -> None:
-    pinned = Config((), {"topicArn": TOPIC, "certificate": check_certificate(certificate("amazon").decode())})
-    assert isinstance(replace(SNS, fetched={}).judged(SNS.signed(), pinned), Event)
-    with pytest.raises(ValueError, match="PEM"):
-        check_certificate("-----BEGIN CERTIFICATE-----")
-
-
-@pytest.mark.parametrize("trial", TRIALS)
-def test_without_a_private_key_a_sample_cannot_be_signed_and_what_is_needed_is_said(trial: Trial) -> None:
-    options = {name: value for name, value in trial.config.options.items() if name != "privateKey"}
+def test_without_a_private_key_a_sample_cannot_be_signed_and_what_is_needed_is_said() -> None:
+    options = {name: value for name, value in PUBSUB.config.options.items() if name != "privateKey"}
     for key in (None, "", "-----BEGIN", "bm8ga2V5", "not base64"):
         with pytest.raises(CannotSign, match="privateKey"):
-            trial.signed(Config((), options if key is None else {**options, "privateKey": key}))
-    encoded = {**options, "privateKey": private_base64("amazon" if trial is SNS else "google")}
-    assert isinstance(trial.judged(trial.signed(Config((), encoded))), Event)
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node on this machine")
-@pytest.mark.skipif((JAVASCRIPT / ".not-installed").exists(), reason="npm reaches no packages here")
-async def test_aws_sns_amazon_s_own_validator_agrees() -> None:
-    signed = SNS.signed()
-    confirmation = replace(SNS, event="SubscriptionConfirmation").signed()
-    body = _with(Subject=None)(Request("POST", URL, (), sample("aws-sns", "Notification"))).body
-    others = [_with(Message="another")(signed), _with(SignatureVersion="1")(signed)]
-    requests = [signed, confirmation, replace(SNS, body=body).signed(), *others]
-    messages = [orjson.loads(each.body) for each in requests]
-    question = {"certificate": certificate("amazon").decode(), "messages": messages}
-    node = await asyncio.create_subprocess_exec(
-        *("node", "sns_validator.mjs"),
-        cwd=JAVASCRIPT,
-        env={"PATH": os.environ["PATH"]},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(20):
-        output, errors = await node.communicate(orjson.dumps(question))
-    assert node.returncode == 0, errors.decode()
-    theirs = [line == "valid" for line in output.decode().splitlines()]
-    assert theirs == [True, True, True, False, False]
-    visited = replace(SNS, fetched={**SNS.fetched, SUBSCRIBE: b""})
-    assert [not isinstance(visited.judged(each), Rejected) for each in requests] == theirs
-
-
-# --- Google ---
+            PUBSUB.signed(Config((), options if key is None else {**options, "privateKey": key}))
+    encoded = {**options, "privateKey": private_base64("google")}
+    assert isinstance(PUBSUB.judged(PUBSUB.signed(Config((), encoded))), Event)
 
 
 def google_s(claims: dict[str, object], key: str = "google") -> Request:
@@ -286,7 +111,7 @@ _CLAIMS: Final[dict[str, object]] = {
         ({"exp": "soon"}, False),
     ],
 )
-def test_google_pubsub_tokens_of_google_s_package_are_accepted_if_they_are_for_the_source(
+def test_tokens_of_google_s_package_are_accepted_if_they_are_for_the_source(
     claims: dict[str, object], accepted: bool
 ) -> None:
     verdict = PUBSUB.judged(google_s(claims))
@@ -303,13 +128,13 @@ class Transport(google.auth.transport.Request):
         return self
 
 
-def test_google_pubsub_google_s_package_accepts_what_is_signed_here() -> None:
+def test_google_s_package_accepts_what_is_signed_here() -> None:
     token = PUBSUB.signed(at=time.time()).header("authorization").removeprefix("Bearer ")
     claims = id_token.verify_token(token, Transport(), ACCOUNT["audience"])
     assert claims["email"] == ACCOUNT["serviceAccount"]
 
 
-def test_google_pubsub_asks_for_google_s_keys_and_finds_the_one_that_signed() -> None:
+def test_asks_for_google_s_keys_and_finds_the_one_that_signed() -> None:
     assert replace(PUBSUB, fetched={}).judged(google_s({})) == Wanted(GOOGLE)
     both = replace(PUBSUB, fetched={GOOGLE: key_set("next", "google")})
     assert isinstance(both.judged(google_s({})), Event)
@@ -319,14 +144,14 @@ def test_google_pubsub_asks_for_google_s_keys_and_finds_the_one_that_signed() ->
     assert isinstance(replace(PUBSUB, fetched={}).judged(google_s({}), pinned), Event)
 
 
-def test_google_pubsub_a_public_key_is_no_hmac_secret() -> None:
+def test_a_public_key_is_no_hmac_secret() -> None:
     forged = jwt.encode(_CLAIMS, "x" * 32, "HS256", {"kid": "google"})
     none = jwt.encode(_CLAIMS, "", "none", {"kid": "google"})
     for token in (forged, none):
         assert isinstance(PUBSUB.judged(Request("POST", URL, (("authorization", f"Bearer {token}"),), b"{}")), Rejected)
 
 
-def test_google_pubsub_without_its_wrapper_a_message_has_its_id_in_a_header() -> None:
+def test_without_its_wrapper_a_message_has_its_id_in_a_header() -> None:
     wrapped = google_s({})
     headers = (*wrapped.headers, ("x-goog-pubsub-message-id", "42"))
     assert PUBSUB.judged(Request("POST", URL, headers, b"anything")) == Event(None, "42")

@@ -22,6 +22,7 @@ _MOST_KEPT: Final = 1000
 _FAILED_SECONDS: Final = 10.0
 _MOST_AT_ONCE: Final = 16
 _HEADERS: Final = header_lines({"user-agent": STANDARD_HEADERS["user-agent"], "accept": "*/*"})
+_JSON_HEADERS: Final = _HEADERS + header_lines({"content-type": "application/json"})
 
 
 class Fetcher:
@@ -35,9 +36,10 @@ class Fetcher:
         self._failed: TTLCache[str, None] = TTLCache(_MOST_KEPT, _FAILED_SECONDS)
         self._asking: dict[str, asyncio.Task[bytes | None]] = {}
 
-    async def get(self, url: str, seconds: float) -> bytes | None:
+    async def get(self, url: str, seconds: float, post: bytes | None = None) -> bytes | None:
         """What the address answers, or answered within so many seconds; None if it gave no usable answer.
 
+        `post` is JSON to be sent with a POST instead; `url` may have a fragment, which is not sent.
         It is called only once for all who wait for it, or not at all while too many others are.
         """
         kept = self._kept.get(url)
@@ -49,7 +51,7 @@ class Fetcher:
         if task is None:
             if len(self._asking) >= _MOST_AT_ONCE:
                 return None
-            task = self._asking[url] = asyncio.create_task(self._ask(url))
+            task = self._asking[url] = asyncio.create_task(self._ask(url, post))
             task.add_done_callback(partial(self._asked, url))
         return await asyncio.shield(task)
 
@@ -66,18 +68,20 @@ class Fetcher:
         if not task.cancelled():
             task.exception()
 
-    async def _ask(self, url: str) -> bytes | None:
+    async def _ask(self, url: str, post: bytes | None) -> bytes | None:
         outcome: object
+        address = url.partition("#")[0]
         try:
-            target = replace(parse_url(url), method="GET")
+            target = replace(parse_url(address), method="GET" if post is None else "POST")
         except ValueError as error:
             outcome = error
         else:
-            outcome = await self._client.post(target, _HEADERS, b"", _SECONDS)
+            headers = _HEADERS if post is None else _JSON_HEADERS
+            outcome = await self._client.post(target, headers, post or b"", _SECONDS)
             if isinstance(outcome, Delivered) and not outcome.truncated:
                 self._kept[url] = monotonic(), outcome.body
                 return outcome.body
         # The address is the provider's, and no secret; but for its query.
-        logger.warning("{} gave no answer that can be used: {}", url.partition("?")[0], outcome)
+        logger.warning("{} gave no answer that can be used: {}", address.partition("?")[0], outcome)
         self._failed[url] = None
         return None

@@ -130,7 +130,7 @@ class InboundService:
             verdict = judge(source.provider, request, source.config, Moment(clock.unix(), fetched))
             if not isinstance(verdict, Wanted):
                 return verdict
-            found = await self._fetcher.get(verdict.url, verdict.seconds)
+            found = await self._fetcher.get(verdict.url, verdict.seconds, verdict.post)
             if found is None:
                 # The provider will send it again, and then it may be there.
                 raise Unavailable(_UNSEEN, retry_after=_FETCH_RETRY_AFTER)

@@ -49,9 +49,10 @@ def _of_form(request: Request) -> Event:
 
 def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Request:
     content = f"v0:{int(now)}:".encode() + body
+    is_json = body.lstrip()[:1] == b"{"
     headers = (
         ("user-agent", "Slackbot 1.0 (+https://api.slack.com/robots)"),
-        ("content-type", "application/json"),
+        ("content-type", "application/json" if is_json else "application/x-www-form-urlencoded"),
         (_TIMESTAMP, str(int(now))),
         (_SIGNATURE, f"v0={schemes.mac(config.secrets[0], content).hex()}"),
     )
@@ -74,5 +75,7 @@ PROVIDERS: Final = (
         handshake="`url_verification`: answers the challenge",
         # A text would be shown to whoever gave a command.
         accepted=Answer(200),
+        setup="Your app's settings, Event Subscriptions: Request URL. The signing secret is on the page Basic "
+        "Information.",
     ),
 )

@@ -26,7 +26,8 @@ _SECRET: Final = "whsec_"  # noqa: S105 - the prefix of secrets
 _PUBLIC: Final = "whpk_"
 
 
-def _check_secret(text: str) -> str:
+def check_secret(text: str) -> str:
+    """ValueError, with what to do, for what is no secret of theirs."""
     try:
         if text.startswith(_PUBLIC):
             schemes.public_key(text.removeprefix(_PUBLIC))
@@ -37,7 +38,8 @@ def _check_secret(text: str) -> str:
     return text
 
 
-def _verify(request: Request, config: Config, moment: Moment) -> Event:
+def verify(request: Request, config: Config, moment: Moment) -> Event:
+    """Rejection if none of the secrets signed it. For those, too, who only sign in this way."""
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     if request.find("webhook-id") is None and request.find("svix-id") is not None:
         names = ("svix-id", "svix-timestamp", "svix-signature")
@@ -89,15 +91,15 @@ class Signer:
         if config.secrets[0].startswith(_PUBLIC):
             raise CannotSign("whpk_ is a public key and cannot sign: use a source with a whsec_ secret")
         message_id = f"msg_{schemes.mac(event, body).hex()[:27]}"
-        content = f"{message_id}.{int(now)}.".encode() + body
-        signature = "v1," + b64encode(schemes.mac(_key(config.secrets[0]), content)).decode()
-        headers = (
-            ("content-type", "application/json"),
-            (f"{self._family}-id", message_id),
-            (f"{self._family}-timestamp", str(int(now))),
-            (f"{self._family}-signature", signature),
-        )
-        return Request("POST", url, headers, body)
+        signed = signature_headers(self._family, config.secrets[0], message_id, body, now)
+        return Request("POST", url, (("content-type", "application/json"), *signed), body)
+
+
+def signature_headers(family: str, secret: str, message_id: str, body: bytes, now: float) -> list[tuple[str, str]]:
+    """The three headers, whose names begin with the family's."""
+    content = f"{message_id}.{int(now)}.".encode() + body
+    signature = "v1," + b64encode(schemes.mac(_key(secret), content)).decode()
+    return [(f"{family}-id", message_id), (f"{family}-timestamp", str(int(now))), (f"{family}-signature", signature)]
 
 
 def _provider(name: str, title: str, documentation: str, family: str = "svix") -> Provider:
@@ -115,11 +117,12 @@ def _provider(name: str, title: str, documentation: str, family: str = "svix") -
                 "secret",
                 "The signing secret, as the sender shows it; or `whpk_…`, its public key.",
                 "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-                check=_check_secret,
+                check=check_secret,
             ),
         ),
-        verify=_verify,
+        verify=verify,
         sign=Signer(family),
+        setup="At the sender, add an endpoint with the URL; the page of the endpoint has the signing secret.",
     )
 
 

@@ -55,5 +55,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        setup="Workbench, Webhooks: create an event destination of type webhook endpoint with the source's URL; its "
+        "signing secret is shown with it.",
     ),
 )
