@@ -11,11 +11,11 @@ from pydantic import AliasChoices
 from app.settings import Settings
 
 # Not settings of the server, but read by what belongs to it: the supervisor and the health checks, docker-compose.yml,
-# the README's examples, and options of `postrider import svix`.
+# the README's examples, and options of `postrider import svix`, `listen` and `trigger`.
 _OTHERS: Final = frozenset(
     {
         *("POSTRIDER_HEALTH_FILE", "POSTRIDER_IMPORT_DSN", "POSTRIDER_IMPORT_MAIN_SECRET", "POSTRIDER_PUBLISHED"),
-        "POSTRIDER_TOKEN",
+        *("POSTRIDER_SERVER_URL", "POSTRIDER_TOKEN"),
     }
 )
 _ENV_FILE: Final = ".env"

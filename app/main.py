@@ -9,7 +9,7 @@ from loguru import logger
 
 from app import __version__, environment, garbage, logs
 from app.api import problems
-from app.api.api import ingesting, outside, router
+from app.api.api import routes
 from app.api.auth.watch import TokenWatch
 from app.api.gateway import Gateway
 from app.api.health.service import HealthService
@@ -64,9 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.sealer = Sealer(settings.main_secrets)
     problems.install(app)
-    app.include_router(router)
-    app.include_router(ingesting)
-    app.include_router(outside)
+    app.router.routes.extend(routes())
     return app
 
 

@@ -50,20 +50,35 @@ def _source(saved: Sequence[Saved]) -> str:
     return f'`make bench ARGS="{names}"`, {", ".join(dates)}; {"; ".join(machines)}.\n'
 
 
+_SPEED = ["load", "accepted/s", "delivered/s", "p50 ms", "p90 ms", "p99 ms", "missing", "twice", "wrongly signed"]
+
+
 def _speed(saved: Mapping[str, Saved]) -> str:
-    head = ["load", "accepted/s", "delivered/s", "p50 ms", "p90 ms", "p99 ms", "missing", "twice", "wrongly signed"]
-    return _table(head, [_speed_row(saved[name].outcome.runs[0]) for name in _TABLES["speed"][0]])
+    return _table(_SPEED, [_speed_row(saved[name].outcome.runs[0]) for name in _TABLES["speed"][0]])
 
 
 def _speed_row(run: Figures) -> list[str]:
-    times = [f"{value:,.1f}" if value is not None else "–" for value in (run.p50_ms, run.p90_ms, run.p99_ms)]
     rates = [f"{run.accepted_per_s:,.0f}", f"{run.delivered_per_s:,.0f}"]
+    times = _times(run.p50_ms, run.p90_ms, run.p99_ms)
     honesty = [str(run.missing), str(run.duplicates), f"{run.bad_signatures} of {run.verified:,}"]
     return [f"{run.load.name}, {run.load.connections} connections", *rates, *times, *honesty]
 
 
+def _times(*values: float | None) -> list[str]:
+    return [f"{value:,.1f}" if value is not None else "–" for value in values]
+
+
+def _inbound(saved: Mapping[str, Saved]) -> str:
+    runs = [saved[name].outcome.runs[0] for name in _TABLES["inbound"][0]]
+    rows = [[*_speed_row(run), *_times(run.answer_p50_ms, run.answer_p99_ms)] for run in runs]
+    return _table([*_SPEED, "answer p50 ms", "answer p99 ms"], rows) + _cpu_table(runs)
+
+
 def _cpu(saved: Mapping[str, Saved]) -> str:
-    runs = [saved[name].outcome.runs[0] for name in _TABLES["cpu"][0]]
+    return _cpu_table([saved[name].outcome.runs[0] for name in _TABLES["cpu"][0]])
+
+
+def _cpu_table(runs: Sequence[Figures]) -> str:
     names = list(cpu_by_process(runs[0]))
     rows = [
         [run.load.name, *(f"{value:,.0f}" for value in costs.values()), f"{sum(costs.values()):,.0f}"]
@@ -147,6 +162,7 @@ def _lists(saved: Mapping[str, Saved]) -> str:
 _TABLES: dict[str, tuple[Sequence[str], Callable[[Mapping[str, Saved]], str]]] = {
     "speed": (("one", "five", "steady-600", "steady-300", "slow"), _speed),
     "cpu": (("one", "five", "steady-600", "steady-300", "slow"), _cpu),
+    "inbound": (("inbound", "inbound-600"), _inbound),
     "two-workers": (("two-workers",), _workers),
     "floor": (("floor",), _floor),
     "statements": (("floor",), _statements),

@@ -12,8 +12,7 @@ import orjson
 from benchmarks.listener import Headers
 
 BODY_BYTES: Final = 2_048
-NAME: Final = b"invoice.paid"
-_LINES: Final = 2
+_LINES: Final = 3
 
 
 class Stripe:
@@ -55,14 +54,22 @@ class Stripe:
 
     def _event(self, seq: int, note: str) -> bytes:
         lines = [
-            {"id": f"il_{self._account}{seq:010}{line}", "object": "line_item", "amount": 1099, "quantity": 1}
+            {
+                "id": f"il_{self._account}{seq:010}{line}",
+                "object": "line_item",
+                "amount": 1099,
+                "description": f"{line + 1} × Postage, September",
+                "price": f"price_{self._account}{line:012}",
+                "quantity": line + 1,
+            }
             for line in range(_LINES)
         ]
         invoice = {
             "id": f"in_{self._account}{seq:010}",
             "object": "invoice",
-            "amount_due": 2198,
-            "amount_paid": 2198,
+            "amount_due": 6594,
+            "amount_paid": 6594,
+            "collection_method": "charge_automatically",
             "currency": "eur",
             "customer": "cus_Acme0001",
             "customer_email": "billing@example.com",
@@ -82,7 +89,7 @@ class Stripe:
             "livemode": False,
             "pending_webhooks": 1,
             "request": {"id": None, "idempotency_key": None},
-            "type": NAME.decode(),
+            "type": "invoice.paid",
         }
         return orjson.dumps(event, option=orjson.OPT_INDENT_2)
 

@@ -1,5 +1,6 @@
 """Identifiers: they sort by time, keep the time in them, and are what Svix makes."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +26,19 @@ def test_a_new_identifier_is_one_of_its_kind_and_says_when_it_was_made() -> None
     assert len(made) == len("msg_") + 27
     # The format keeps multiples of 4 milliseconds.
     assert before - 0.004 <= ids.created_at(made).timestamp() <= after
+
+
+def test_an_identifier_of_a_source_or_a_log_is_shorter_and_sorts_by_time_too() -> None:
+    made = []
+    for _ in range(20):
+        made.append(ids.new_short_id("src"))
+        time.sleep(0.005)
+    assert made == sorted(made)
+    assert all(re.fullmatch("src_[0-9A-Za-z]{22}", one) and ids.is_id(one, "src") for one in made)
+    log = ids.new_short_id("log")
+    assert re.fullmatch("log[0-9A-Za-z]{22}", log)
+    assert (ids.is_id(log, "log"), ids.is_id(log, "src"), ids.is_id(f"{log}0", "log")) == (True, False, False)
+    assert len({ids.new_short_id("log") for _ in range(10_000)}) == 10_000
 
 
 def test_identifiers_of_one_moment_differ_and_those_of_later_moments_sort_after() -> None:

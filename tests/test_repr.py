@@ -34,6 +34,9 @@ HARMLESS = {
     ("Candidate", "has_payload"),
     # Says which database was imported from: a digest of when it was made.
     ("Source", "identity"),
+    # What is known of a provider in general: where its proof is, and which fields of a config are secrets.
+    ("Provider", "header"),
+    ("Field", "secret"),
     # Of a public specification: whether an operation has a body.
     ("Operation", "body"),
 }

@@ -24,6 +24,10 @@ class _Said(msgspec.Struct, frozen=True, rename="camel"):
     raw_payload: str | None = None
     headers: dict[str, str] | None = None
 
+    def __repr__(self) -> str:
+        """Without what it holds, which is as good as a payload."""
+        return "_Said()"
+
 
 class Substitute:
     """How a message is sent of which its publisher said so; `params` is all that was said, None if nothing was."""

@@ -1,6 +1,7 @@
 """The one list of routers."""
 
 from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from app.api.api_token import points as api_token
 from app.api.application import points as application
@@ -26,6 +27,11 @@ from app.api.poller import points as poller
 from app.api.receiver_access import points as receiver_access
 from app.api.replay import points as replay
 from app.api.responses import ERRORS
+from app.api.source import points as source
+from app.api.source_endpoint import points as source_endpoint
+from app.api.source_event import points as source_event
+from app.api.source_log import points as source_log
+from app.api.source_trigger import points as source_trigger
 from app.api.statistic import points as statistic
 from app.api.throttle import points as throttle
 from app.api.transformation import points as transformation
@@ -62,12 +68,23 @@ router.include_router(application_token.router)
 router.include_router(api_token.router)
 router.include_router(poller.router)
 router.include_router(audit_log.router)
+router.include_router(source.inbound)
 
 # Where the Svix cloud has what is about sources.
 ingesting = APIRouter(prefix="/ingest/api/v1", responses=ERRORS)
+ingesting.include_router(source.router)
+ingesting.include_router(source_endpoint.router)
+ingesting.include_router(source_event.router)
+ingesting.include_router(source_log.router)
+ingesting.include_router(source_trigger.router)
 
 # What is not part of the API, and so not below its prefix.
 outside = APIRouter()
 outside.include_router(metric.router)
 outside.include_router(inbound.router)
 outside.include_router(unserved.router)
+
+
+def routes() -> list[BaseRoute]:
+    """All of them, made once for a process: an application that included the routers would make each once more."""
+    return [*router.routes, *ingesting.routes, *outside.routes]

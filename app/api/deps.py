@@ -16,8 +16,9 @@ from app.db.audit.entry import write_entry
 from app.db.audit.model import Actor, ActorKind
 from app.db.audit.trail import record
 from app.db.session import Database, due_after_commit, tasks_after_commit
+from app.db.source.table import SourcesTable
 from app.doorbell import Doorbell
-from app.errors import AuthenticationFailed, InsufficientAccess, NotFound
+from app.errors import AuthenticationFailed, InsufficientAccess, NotFound, existing
 from app.payload_store.store import PayloadStore
 from app.sealing import Sealer
 from app.settings import Settings
@@ -111,6 +112,14 @@ SettingsDep = Annotated[Settings, Depends(app_settings)]
 SealerDep = Annotated[Sealer, Depends(sealer)]
 
 
+async def public_url(request: Request, settings: SettingsDep) -> str:
+    """Where this server is reached by those who do not ask for it now; without a slash at its end."""
+    return (settings.public_url or str(request.base_url)).rstrip("/")
+
+
+PublicUrlDep = Annotated[str, Depends(public_url)]
+
+
 async def payload_store(request: Request) -> PayloadStore | None:
     found: PayloadStore | None = request.app.state.payload_store
     return found
@@ -191,6 +200,29 @@ async def _reading_application(app_id: ApplicationRef, caller: PrincipalDep, ses
 # The path's application, read in the same session (and transaction) as the rest of the request.
 ApplicationDep = Annotated[ApplicationRow, Depends(_writing_application, scope="function")]
 ReadApplicationDep = Annotated[ApplicationRow, Depends(_reading_application, scope="function")]
+
+
+SourceRef = Annotated[
+    str, Path(alias="source_id", description="The source's id or uid.", max_length=60, pattern=r"^[a-zA-Z0-9_-]+$")
+]
+
+
+async def find_application_of_source(session: AsyncSession, caller: Principal, reference: str) -> ApplicationRow:
+    source = existing(await SourcesTable(session).find(caller.organization_id, reference))
+    return await find_application(session, caller, source.application_id)
+
+
+async def _writing_of_source(source: SourceRef, caller: OrganizationDep, session: SessionDep) -> ApplicationRow:
+    return await find_application_of_source(session, caller, source)
+
+
+async def _reading_of_source(source: SourceRef, caller: OrganizationDep, session: ReadSessionDep) -> ApplicationRow:
+    return await find_application_of_source(session, caller, source)
+
+
+# The application to which the path's source delivers.
+SourceApplicationDep = Annotated[ApplicationRow, Depends(_writing_of_source, scope="function")]
+ReadSourceApplicationDep = Annotated[ApplicationRow, Depends(_reading_of_source, scope="function")]
 
 
 async def message_service(request: Request) -> MessageService:

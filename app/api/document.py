@@ -21,6 +21,7 @@ _NAMES: Final = {
     "msg_id": "/id",
     "event_type_name": "/name",
     "sink_id": "/id",
+    "source_id": "/id",
 }
 _REQUEST_ID: Final = {
     "description": "The request's correlation id: the caller's own `X-Request-ID`, or a new one.",

@@ -42,6 +42,7 @@ _BY_NAME: Final[Json] = {
     "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "sessionId": "session_8",
     "sink_id": "till",
+    "source_id": "src_0iSXRtZQskBRr7dIpN7xCw",
     "statusText": "success",
     "tag": "urgent",
     "throttleRate": 50,

@@ -49,7 +49,7 @@ class Paging(BaseModel):
     iterator: str | None
     order: Literal["ascending", "descending"] | None
 
-    def window(self, *, ascending: bool, ids_of: ids.Prefix | None = None) -> Window:
+    def window(self, *, ascending: bool, ids_of: ids.Prefix | ids.ShortPrefix | None = None) -> Window:
         """The part of the list that this asks for; `ascending` is the list's own order.
 
         `ids_of` is the kind of the list's ids, if it has any; ValidationFailed if the iterator is none of them.

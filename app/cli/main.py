@@ -13,10 +13,12 @@ import typer
 from app import __version__, environment, ids, tokens
 from app.cli.commands import api_command, beat_command, worker_command
 from app.cli.import_svix import IMPORT_EXIT_CODES, svix
+from app.cli.listen import LISTEN_EXIT_CODES, listen
 from app.cli.process import CannotRun
 from app.cli.secret_commands import SECRETS, SECRETS_EXIT_CODES
 from app.cli.storage import keep_payloads, storage
 from app.cli.tokens import TOKENS
+from app.cli.trigger import TRIGGER_EXIT_CODES, trigger
 from app.cli.verify import VERIFY_EXIT_CODES, verify
 from app.sealing import Sealer
 from app.settings import Settings, SettingsError, load
@@ -179,6 +181,8 @@ def _import_options() -> None:
 
 command.add_typer(_imports, name="import")
 
+command.command("listen", epilog=LISTEN_EXIT_CODES)(_one_line_errors(listen))
+command.command("trigger", epilog=TRIGGER_EXIT_CODES)(_one_line_errors(trigger))
 command.command("verify", epilog=VERIFY_EXIT_CODES)(_one_line_errors(verify))
 command.command("storage", epilog=_EXIT_CODES)(_one_line_errors(storage))
 command.command("keep-payloads", epilog=_EXIT_CODES)(_one_line_errors(keep_payloads))

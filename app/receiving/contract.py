@@ -167,9 +167,9 @@ class Answer:
     """
 
     status: int = 200
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     content_type: str = "text/plain; charset=utf-8"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     learned: Mapping[str, str] | None = field(default=None, repr=False)
 
 

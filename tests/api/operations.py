@@ -15,6 +15,7 @@ from tests.factories import Json
 
 PREFIX: Final = "/api/v1"
 _ROOT: Final = factories.API.removesuffix(PREFIX)
+_OF_PROVIDERS: Final = "/in/"
 _PLACE: Final = re.compile(r"{(\w+)}")
 
 
@@ -65,12 +66,13 @@ class Operation:
 
 
 def operations(app: FastAPI) -> list[Operation]:
-    """All of them, in the order of the document."""
+    """All of them, in the order of the document, but for what providers ask for: that is nobody's to call."""
     document = app.openapi()
     return [
         _operation(document, path, method, declared)
         for path, item in document["paths"].items()
         for method, declared in item.items()
+        if not path.startswith(_OF_PROVIDERS)
     ]
 
 

@@ -1,15 +1,18 @@
 """Triggers of sources: what is sent is what the provider would send, by the way that all takes."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from app import ids, tokens
 from app.receiving.contract import CannotSign, Config, Provider
 from app.receiving.registry import all_providers
 from app.receiving.samples import names_of, sample
 from app.receiving.trigger import signed
+from app.settings import Settings
 from tests import factories
 from tests.factories import Json
 
@@ -17,12 +20,21 @@ from tests.factories import Json
 # sign for them would be no proof. `postrider trigger --to` signs for them with a key of one's own.
 ASYMMETRIC: Final = frozenset(
     {
-        *("aws-sns", "discord", "google-pubsub", "jwt", "orum-io", "paypal", "plaid", "sendgrid", "telnyx"),
+        *("aws-sns", "discord", "google-pubsub", "orum-io", "paypal", "plaid", "sendgrid", "telnyx"),
         # Of those notifications that hold the resource; the others are proved by a secret.
         "microsoft-graph",
     }
 )
-SAMPLES: Final = [(provider.name, event) for provider in all_providers().values() for event in names_of(provider.name)]
+WITH_SAMPLES: Final = [name for name in all_providers() if names_of(name)]
+
+
+@pytest.fixture(scope="module")
+async def one_client(app: FastAPI, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Of one organization for all providers: each has its own source."""
+    assert settings.jwt_secret is not None
+    token = tokens.issue(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm, ids.new_id("org"))
+    async with factories.client_of(app, token) as opened:
+        yield opened
 
 
 def config_of(provider: Provider) -> Json:
@@ -44,35 +56,34 @@ def can_sign(provider: Provider, event: str) -> bool:
 
 
 async def trigger(client: httpx.AsyncClient, source: str, **body: object) -> Json:
-    response = await client.post(f"{factories.INGEST}/source/{source}/trigger", json=body)
+    response = await client.post(factories.ingest(client, f"/source/{source}/trigger"), json=body)
     assert response.status_code == 200, response.text
     told: Json = response.json()
     return told
 
 
 def test_who_cannot_be_signed_for_is_who_signs_with_a_private_key() -> None:
-    providers = all_providers()
-    assert {name for name, event in SAMPLES if not can_sign(providers[name], event)} == ASYMMETRIC - {"jwt"}
+    providers = all_providers().values()
+    found = {one.name for one in providers for event in names_of(one.name) if not can_sign(one, event)}
+    assert found == ASYMMETRIC
 
 
-@pytest.mark.parametrize(("name", "event"), SAMPLES, ids=[f"{name}-{event}" for name, event in SAMPLES])
-async def test_each_sample_arrives_and_is_another_event_each_time(
-    client: httpx.AsyncClient, name: str, event: str
-) -> None:
+@pytest.mark.parametrize("name", WITH_SAMPLES)
+async def test_each_sample_arrives_and_is_another_event_each_time(one_client: httpx.AsyncClient, name: str) -> None:
     provider = all_providers()[name]
-    if not can_sign(provider, event):
+    events = [event for event in names_of(name) if can_sign(provider, event)]
+    if not events:
         assert name in ASYMMETRIC
         return
-    source = (await factories.create_source(client, name, config=config_of(provider)))["id"]
-    first, second = [await trigger(client, source, eventType=event) for _ in range(2)]
-    assert first.get("refusal") is None, first
-    assert first["status"] == provider.accepted.status
-    assert first["eventType"].startswith(f"{provider.prefix or name}")
-    assert not first["duplicate"]
-    assert not second["duplicate"]
-    assert first["messageId"] != second["messageId"]
-    assert (first.get("eventId") is None) == (second.get("eventId") is None)
-    assert first.get("eventId") is None or first["eventId"] != second["eventId"]
+    source = (await factories.create_source(one_client, name, config=config_of(provider)))["id"]
+    arrived = [await trigger(one_client, source, eventType=event) for event in [*events, events[0]]]
+    for told in arrived:
+        assert told.get("refusal") is None, told
+        assert told["status"] == provider.accepted.status
+        assert told["eventType"].startswith(f"{provider.prefix or name}")
+        assert not told["duplicate"]
+    assert len({told["messageId"] for told in arrived}) == len(arrived)
+    assert (arrived[0].get("eventId") is None) == (arrived[-1].get("eventId") is None)
 
 
 async def test_the_message_is_stored_and_delivered_like_any_other(client: httpx.AsyncClient) -> None:
@@ -114,7 +125,7 @@ async def test_what_the_source_refuses_is_told_and_recorded_as_for_the_provider(
     source = (await factories.create_source(client, "okta", config=config_of(okta)))["id"]
     told = await trigger(client, source, payload={"eventType": 1})
     assert (told["status"], told["refusal"]["code"]) == (400, "malformed")
-    logs = (await client.get(f"{factories.INGEST}/source/{source}/log")).json()["data"]
+    logs = (await client.get(factories.ingest(client, f"/source/{source}/log"))).json()["data"]
     assert [log["error_text"] for log in logs] == [told["refusal"]["detail"]]
 
 
@@ -125,7 +136,7 @@ async def test_whoever_may_trigger_need_not_be_on_the_list_of_addresses(client: 
 
 async def test_an_event_without_a_sample_is_refused_with_those_that_there_are(client: httpx.AsyncClient) -> None:
     source = (await factories.create_source(client))["id"]
-    url = f"{factories.INGEST}/source/{source}/trigger"
+    url = factories.ingest(client, f"/source/{source}/trigger")
     refused = await client.post(url, json={"eventType": "invoice.unpaid"})
     assert refused.status_code == 422
     (violation,) = refused.json()["detail"]
@@ -140,17 +151,12 @@ async def test_an_event_without_a_sample_is_refused_with_those_that_there_are(cl
 async def test_what_cannot_be_signed_says_what_is_missing(client: httpx.AsyncClient) -> None:
     plaid = all_providers()["plaid"]
     source = (await factories.create_source(client, "plaid", config=config_of(plaid)))["id"]
-    refused = await client.post(f"{factories.INGEST}/source/{source}/trigger", json={})
+    refused = await client.post(factories.ingest(client, f"/source/{source}/trigger"), json={})
     assert refused.status_code == 422
     assert "private key" in refused.json()["detail"][0]["msg"]
-    mailgun = all_providers()["mailgun"]
-    source = (await factories.create_source(client, "mailgun", config=config_of(mailgun)))["id"]
-    refused = await client.post(f"{factories.INGEST}/source/{source}/trigger", json={"payload": [1]})
-    assert refused.status_code == 422
-    assert "form of its samples" in refused.json()["detail"][0]["msg"]
     # Asana tells the secret in its handshake, which was not yet.
     source = (await factories.create_source(client, "asana", config={}))["id"]
-    refused = await client.post(f"{factories.INGEST}/source/{source}/trigger", json={})
+    refused = await client.post(factories.ingest(client, f"/source/{source}/trigger"), json={})
     assert refused.status_code == 422
     assert "no secret" in refused.json()["detail"][0]["msg"]
 
@@ -158,17 +164,17 @@ async def test_what_cannot_be_signed_says_what_is_missing(client: httpx.AsyncCli
 async def test_a_schedule_has_nothing_to_trigger(client: httpx.AsyncClient) -> None:
     config = {"schedule": "0 0 1 1 *", "payload": "{}"}
     source = (await factories.create_source(client, "cron", config=config))["id"]
-    refused = await client.post(f"{factories.INGEST}/source/{source}/trigger", json={})
+    refused = await client.post(factories.ingest(client, f"/source/{source}/trigger"), json={})
     assert (refused.status_code, "no URL" in refused.json()["detail"]) == (400, True)
 
 
 async def test_the_same_request_with_its_key_is_one_event(client: httpx.AsyncClient) -> None:
     source = (await factories.create_source(client))["id"]
     headers = {"idempotency-key": factories.unique("key")}
-    url = f"{factories.INGEST}/source/{source}/trigger"
+    url = factories.ingest(client, f"/source/{source}/trigger")
     first, second = [await client.post(url, json={}, headers=headers) for _ in range(2)]
     assert first.json() == second.json()
-    events = (await client.get(f"{factories.INGEST}/source/{source}/event")).json()["data"]
+    events = (await client.get(factories.ingest(client, f"/source/{source}/event"))).json()["data"]
     assert [event["id"] for event in events] == [first.json()["messageId"]]
 
 
@@ -176,8 +182,8 @@ async def test_only_the_organization_triggers(
     app: FastAPI, client: httpx.AsyncClient, stranger: httpx.AsyncClient
 ) -> None:
     source = (await factories.create_source(client))["id"]
-    url = f"{factories.INGEST}/source/{source}/trigger"
+    url = factories.ingest(client, f"/source/{source}/trigger")
     assert (await stranger.post(url, json={})).status_code == 404
     async with factories.client_of(app) as anonymous:
         assert (await anonymous.post(url, json={})).status_code == 401
-    assert (await client.get(f"{factories.INGEST}/source/{source}/event")).json()["data"] == []
+    assert (await client.get(factories.ingest(client, f"/source/{source}/event"))).json()["data"] == []

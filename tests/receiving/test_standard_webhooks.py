@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.receiving.contract import CannotSign, Config, Event, Moment, Rejected, Request
 from app.receiving.naming import event_type_of
-from app.receiving.providers.standard_webhooks import PROVIDERS
+from app.receiving.providers.standard import PROVIDERS
 from app.receiving.registry import all_providers, judge
 from tests.receiving.mutations import NOW, URL, Trial, changed, gaps, sample, table, try_out
 

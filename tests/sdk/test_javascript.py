@@ -10,7 +10,7 @@ import pytest
 from tests.sdk.stage import World, staged
 
 FOLDER = Path(__file__).with_name("javascript")
-FLOWS = ["application", "eventType", "delivery", "rotation", "portal", "pagination", "retry", "errors", "end"]
+FLOWS = ["application", "eventType", "delivery", "rotation", "portal", "pagination", "retry", "ingest", "errors", "end"]
 _SECONDS = 30
 
 

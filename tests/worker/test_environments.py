@@ -84,10 +84,12 @@ async def test_all_applications_go_in_bites_and_no_other_organizations(scene: Sc
         await factories.create_endpoint(scene.client, application, receiver.url)
         await factories.publish(scene.client, application)
     await stage.database.pool.execute("UPDATE pending_deliveries SET next_attempt_at = now() + interval '9 hours'")
+    source = await factories.create_source(scene.client, applicationId=applications[0])
     await scene.delete()
     # Three of applications, one that empties queues, one that finds nothing more.
     assert await scene.bites() == 5
     assert (await scene.value(LIVE, scene.doomed), await stage.pending()) == (0, 0)
+    assert await scene.value("SELECT deleted_at IS NOT NULL FROM sources WHERE id = $1", source["id"]) is True
     assert {state for state, _ in (await stage.states()).values()} == {4}
     await scene.look_again()
     assert tuple(await stage.database.pool.fetchrow(TASK)) == ("finished", '{"applications": 45}')

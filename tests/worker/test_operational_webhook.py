@@ -15,7 +15,8 @@ from app.db.endpoint_health.table import EndpointHealth, EndpointHealthTable
 from app.db.shard.model import shard_of
 from app.delivery.breaker import BreakerPolicy
 from app.settings import Settings
-from tests.factories import Json
+from tests.api.arriving import open_inlet, stripe_event
+from tests.factories import Json, create_endpoint
 from tests.receiver import Answer, Arrival, Receiver
 from tests.worker.stage import Stage, staged, until_done
 
@@ -121,6 +122,28 @@ async def test_a_receiver_that_is_gone_is_told_signed_and_can_be_undone(stage: S
         await until_done(stage)
         assert customer.seen == before + 1, "what was canceled meanwhile does not come back"
         assert (await stage.states())[again] == (0, 1)
+
+
+async def test_a_sources_receiver_that_is_gone_is_told_with_the_source(stage: Stage, receiver: Receiver) -> None:
+    customer = Customer(receiver, 410)
+    await listen(stage, receiver, "endpoint.disabled", "ingest.endpoint.disabled")
+    inlet = await open_inlet(stage.client)
+    endpoint = (await create_endpoint(stage.client, inlet.source["applicationId"], receiver.url))["id"]
+    assert (await inlet.post(stripe_event())).status_code == 200
+    async with stage.draining():
+        (event,) = await customer.told()
+        await until_done(stage)
+    (arrival,) = customer.news
+    assert Webhook(SECRET).verify(arrival.body, arrival.headers) == event
+    assert event == {
+        "type": "ingest.endpoint.disabled",
+        "data": {
+            "sourceId": inlet.source["id"],
+            "endpointId": endpoint,
+            "trigger": "automatic",
+            "reason": "the receiver answered 410 Gone",
+        },
+    }
 
 
 async def test_steady_failure_is_told_once_with_since_when_and_the_next_failure_after_the_undo_is_no_end(

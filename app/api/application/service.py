@@ -13,6 +13,7 @@ from app.db.application.table import ApplicationsTable
 from app.db.endpoint.table import EndpointsTable
 from app.db.organization.table import OrganizationsTable
 from app.db.pending_delivery.table import PendingDeliveriesTable
+from app.db.source.table import SourcesTable
 from app.errors import Conflict, NotFound, ValidationFailed, Violation
 
 _UID_LOC: Final = ("body", "application", "uid")
@@ -27,6 +28,7 @@ class ApplicationService:
         self._endpoints = EndpointsTable(session)
         self._organizations = OrganizationsTable(session)
         self._pending = PendingDeliveriesTable(session)
+        self._sources = SourcesTable(session)
 
     async def page(self, organization_id: str, paging: Paging, left_out: LeftOut) -> ListOut[ApplicationOut]:
         """The organization's applications, oldest first unless asked otherwise."""
@@ -81,12 +83,13 @@ class ApplicationService:
             row.updated_at = clock.now()
 
     async def delete(self, organization_id: str, reference: str) -> None:
-        """Delete an application with its endpoints, and cancel what is still to be delivered to them."""
+        """Delete an application with its endpoints and sources, and cancel what is still to be delivered."""
         row = await self._find_to_change(organization_id, reference)
         now = clock.now()
         await self._applications.soft_delete(organization_id, row.id, now)
         await self._pending.cancel_of_application(row.id)
         await self._endpoints.soft_delete_all(row.id, now)
+        await self._sources.soft_delete_of_application(organization_id, row.id, now)
 
     async def _new_row(self, organization_id: str) -> ApplicationRow:
         await self._organizations.ensure_live(organization_id)

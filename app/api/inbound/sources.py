@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Final
 
 import asyncpg
@@ -18,6 +19,8 @@ from app.sealing import Sealer
 
 # What was changed about a source holds after so long in each process.
 _FRESH_SECONDS: Final = 1.0
+# One that is asked for after so long is looked up anew meanwhile, so that where much arrives nobody waits for that.
+_AGAIN_SECONDS: Final = 0.75
 _MOST_KNOWN: Final = 50_000
 # What nobody has is not looked up again at once: whoever guesses asks for something else each time.
 _MOST_UNKNOWN: Final = 1000
@@ -34,6 +37,8 @@ class OpenSource:
     config: Config = field(repr=False)
     methods: frozenset[str]
     networks: tuple[Network, ...] | None
+    # By the monotonic clock.
+    found_at: float
 
     @property
     def id(self) -> str:
@@ -65,29 +70,35 @@ class Sources:
         self._sealer = sealer
         self._patience = patience
         self._known: TTLCache[str, OpenSource] = TTLCache(_MOST_KNOWN, _FRESH_SECONDS)
-        self._unknown: TTLCache[str, None] = TTLCache(_MOST_UNKNOWN, _FRESH_SECONDS)
+        self._unknown: TTLCache[str, bool] = TTLCache(_MOST_UNKNOWN, _FRESH_SECONDS)
         self._finding: dict[str, asyncio.Task[OpenSource | None]] = {}
 
     def cached(self, token: str) -> OpenSource | None:
         """The source, if it was found a moment ago."""
-        return self._known.get(token)
+        known = self._known.get(token)
+        if known is not None and monotonic() - known.found_at > _AGAIN_SECONDS:
+            self._look_up(token)
+        return known
 
     async def find(self, token: str) -> OpenSource | None:
         """The source, None if nobody's URL has this token. Raises what the database raises, and TimeoutError."""
         if (known := self._known.get(token)) is not None:
             return known
-        if token in self._unknown:
+        if self._unknown.get(token):
             return None
-        # Those who wait for the same source share one look-up, which outlives any of them.
-        task = self._finding.get(token)
-        if task is None:
-            task = self._finding[token] = asyncio.create_task(self._find(token))
-            task.add_done_callback(partial(self._found, token))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._look_up(token))
 
     def forget(self, token: str) -> None:
         """Look it up anew the next time."""
         self._known.pop(token, None)
+
+    def _look_up(self, token: str) -> "asyncio.Task[OpenSource | None]":
+        """Those who wait for the same source share one look-up, which outlives any of them."""
+        task = self._finding.get(token)
+        if task is None:
+            task = self._finding[token] = asyncio.create_task(self._find(token))
+            task.add_done_callback(partial(self._found, token))
+        return task
 
     def _found(self, token: str, task: "asyncio.Task[OpenSource | None]") -> None:
         del self._finding[token]
@@ -99,13 +110,14 @@ class Sources:
         async with asyncio.timeout(self._patience):
             found = await find_by_token(self._pool, token)
         if found is None or (provider := all_providers().get(found.provider)) is None:
-            self._unknown[token] = None
+            self._unknown[token] = True
+            self.forget(token)
             return None
         sealed = parse_sealed(None if found.sealed is None else self._sealer.open(found.sealed, found.id))
         networks = None if found.allowed_networks is None else tuple(map(_network, found.allowed_networks))
         config = Config(sealed.secrets, {**found.options, **sealed.others})
         methods = provider.methods if found.methods is None else frozenset(found.methods)
-        opened = OpenSource(found, provider, config, methods, networks)
+        opened = OpenSource(found, provider, config, methods, networks, monotonic())
         self._known[token] = opened
         return opened
 

@@ -17,25 +17,20 @@ EVENT_TYPES: Final = (
     "endpoint.disabled",
     "endpoint.enabled",
     "endpoint.updated",
+    "ingest.endpoint.disabled",
+    "ingest.message.attempt.exhausted",
+    "ingest.message.attempt.failing",
+    "ingest.message.attempt.recovered",
     "message.attempt.exhausted",
     "message.attempt.failing",
     "message.attempt.log",
     "message.attempt.recovered",
 )
-"""What Postrider sends."""
-
-# Those of the Svix API that are not sent: subscribing to them does no harm.
-_SILENT: Final = (
-    "ingest.endpoint.disabled",
-    "ingest.message.attempt.exhausted",
-    "ingest.message.attempt.failing",
-    "ingest.message.attempt.recovered",
-)
-_KNOWN: Final = frozenset((*EVENT_TYPES, *_SILENT))
+"""What Postrider sends: all that the Svix API knows."""
 
 
 def _check_event_types(value: list[str] | None) -> list[str] | None:
-    if unknown := [name for name in value or () if name not in _KNOWN]:
+    if unknown := [name for name in value or () if name not in EVENT_TYPES]:
         raise ValueError(f"No operational webhooks are {', '.join(unknown)}. There are: {', '.join(EVENT_TYPES)}")
     return value
 
@@ -58,9 +53,10 @@ class OperationalWebhookEndpointUpsertIn(Dto):
     event_types: OperationalEventTypes = Field(
         default=None,
         validation_alias=AliasChoices("eventTypes", "filterTypes"),
-        description="What it subscribes to; leave out for all event types.",
-        examples=[["endpoint.disabled"]],
-        json_schema_extra={"items": {"type": "string", "enum": list[JsonValue](sorted(_KNOWN))}},
+        description="What it subscribes to; leave out for all event types. Of applications that were made for sources "
+        "`ingest.…` is sent in place of the type without it.",
+        examples=[["endpoint.disabled", "ingest.endpoint.disabled"]],
+        json_schema_extra={"items": {"type": "string", "enum": list[JsonValue](EVENT_TYPES)}},
     )
     metadata: Metadata = Field(default_factory=dict, description="Your own key-value pairs, up to 4096 bytes.")
 

@@ -20,7 +20,7 @@ class UnservedOperation:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Operations, a line for each: method, path (after /api/v1, or from the root), the specification's name."""
+    """Operations, a line for each: method, path (after /api/v1), the specification's name."""
 
     reason: str
     instead: str
@@ -29,8 +29,7 @@ class _Group:
     def operations(self) -> Iterator[UnservedOperation]:
         for line in self.lines.split("\n"):
             method, path, operation_id = line.split(" ")
-            whole = path if path.startswith("/ingest/") else f"{_PREFIX}{path}"
-            yield UnservedOperation(method, whole, operation_id, self.reason, self.instead)
+            yield UnservedOperation(method, f"{_PREFIX}{path}", operation_id, self.reason, self.instead)
 
 
 _GROUPS: Final = (
@@ -141,32 +140,6 @@ POST /connector/oauth/discord v1.connector.oauth.discord
 POST /connector/oauth/hubspot v1.connector.oauth.hubspot
 PUT /app/{app_id}/endpoint/{endpoint_id}/connector/oauth/hubspot v1.endpoint.update-hubspot-oauth-config
 GET /app/{app_id}/endpoint/{endpoint_id}/connector v1.endpoint.get_connector""",
-    ),
-    _Group(
-        reason="What providers send is not received by Postrider yet.",
-        instead="Verify it in your own application, and publish what it says as a message.",
-        lines="""\
-GET /ingest/api/v1/source v1.ingest.source.list
-POST /ingest/api/v1/source v1.ingest.source.create
-GET /ingest/api/v1/source/{source_id} v1.ingest.source.get
-PUT /ingest/api/v1/source/{source_id} v1.ingest.source.upsert
-DELETE /ingest/api/v1/source/{source_id} v1.ingest.source.delete
-PATCH /ingest/api/v1/source/{source_id} v1.ingest.source.patch
-POST /ingest/api/v1/source/{source_id}/token/rotate v1.ingest.source.rotate-token
-POST /ingest/api/v1/source/{source_id}/dashboard v1.ingest.authentication.consumer-portal-access
-GET /ingest/api/v1/source/{source_id}/endpoint v1.ingest.endpoint.list
-POST /ingest/api/v1/source/{source_id}/endpoint v1.ingest.endpoint.create
-GET /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id} v1.ingest.endpoint.get
-PUT /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id} v1.ingest.endpoint.upsert
-DELETE /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id} v1.ingest.endpoint.delete
-GET /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret v1.ingest.endpoint.get-secret
-POST /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/secret/rotate v1.ingest.endpoint.rotate-secret
-GET /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers v1.ingest.endpoint.get-headers
-PUT /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/headers v1.ingest.endpoint.set-headers
-GET /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation v1.ingest.endpoint.transformation.get
-PATCH /ingest/api/v1/source/{source_id}/endpoint/{endpoint_id}/transformation v1.ingest.endpoint.transformation.patch
-GET /ingest/api/v1/source/{source_id}/log v1.ingest.log.list
-POST /app/{app_id}/inbound/rotate-url v1.inbound.rotate-url""",
     ),
     _Group(
         reason="Integrations, which are keys for the partners of an application, are not part of Postrider.",

@@ -43,7 +43,7 @@ class SourceRow(SQLModel, table=True):
     forwards_original: bool = True
     # `metadata` is SQLAlchemy's own name on a class.
     metadata_: dict[str, str] = Field(default_factory=dict, sa_column=Column("metadata", JSONB, nullable=False))
-    # Of CRON: when it makes the next message.
+    # Of CRON, unless it is paused: when it makes the next message.
     next_run_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -10,7 +10,8 @@ import orjson
 from cronsim import CronSim, CronSimError
 
 from app import clock, ids
-from app.db.message.publish import Arrival, NewMessage, store
+from app.db.message.new import Arrival, NewMessage
+from app.db.message.publish import store
 from app.db.source.model import CRON
 from app.receiving.contract import Request
 from app.receiving.record import Received, pack, payload_of
@@ -24,7 +25,7 @@ _BITE: Final = 100
 # occurrence is one message, however many look at once; others pass over it.
 _DUE: Final = """
 SELECT id, organization_id, application_id, options, forwards_original, next_run_at FROM sources
-WHERE next_run_at <= $1 AND deleted_at IS NULL AND NOT paused ORDER BY next_run_at LIMIT $2 FOR UPDATE SKIP LOCKED
+WHERE next_run_at <= $1 AND deleted_at IS NULL ORDER BY next_run_at LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _MOVE_ON: Final = """
 UPDATE sources s SET next_run_at = i.next_run_at FROM unnest($1::text[], $2::timestamptz[]) AS i(id, next_run_at)

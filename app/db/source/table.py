@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,6 +16,7 @@ from app.db.source.model import SourceLogRow, SourceRow, SourceTokenRow
 from app.sealing import Sealer
 
 _BYTES: Final = 32
+_RESERVE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 class SourcesTable(BaseTable[SourceRow]):
@@ -25,6 +26,10 @@ class SourcesTable(BaseTable[SourceRow]):
     scope = "organization_id"
     noun = "source"
     unique_uid = "sources_organization_uid"
+
+    async def reserve(self, organization_id: str, uid: str) -> None:
+        """Wait for others who are making a source of that name, and have others wait until the transaction ends."""
+        await self.session.execute(_RESERVE, {"name": f"source {organization_id} {uid}"})
 
     async def count_of_application(self, organization_id: str, application_id: str) -> int:
         """How many deliver to an application."""
@@ -66,9 +71,7 @@ class SourceTokensTable:
         token, row_id = secrets.token_urlsafe(_BYTES), ids.new_id("key")
         sealed = self._sealer.seal(token.encode(), row_id)
         self._session.add(
-            SourceTokenRow(
-                id=row_id, source_id=source.id, hash=hash_of(token), sealed=sealed, created_at=clock.now()
-            )
+            SourceTokenRow(id=row_id, source_id=source.id, hash=hash_of(token), sealed=sealed, created_at=clock.now())
         )
         await self._session.flush()
         return token

@@ -9,20 +9,20 @@ from typing import Final
 
 from app.receiving import schemes
 from app.receiving.contract import Config, Event, Field, Moment, Provider, Rejection, Request
-from app.receiving.providers import standard_webhooks
+from app.receiving.providers import standard
 
 _TOKEN: Final = "x-gitlab-token"  # noqa: S105 - a header's name
 _SIGNING: Final = "whsec_"
 
 
 def _check_secret(text: str) -> str:
-    return standard_webhooks.check_secret(text) if text.startswith(_SIGNING) else text
+    return standard.check_secret(text) if text.startswith(_SIGNING) else text
 
 
 def _verify(request: Request, config: Config, moment: Moment) -> Event:
     signing = tuple(secret for secret in config.secrets if secret.startswith(_SIGNING))
     if signing and request.find("webhook-signature") is not None:
-        standard_webhooks.verify(request, Config(signing), moment)
+        standard.verify(request, Config(signing), moment)
     else:
         tokens = [secret for secret in config.secrets if not secret.startswith(_SIGNING)]
         if not tokens:
@@ -44,7 +44,7 @@ def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Requ
         ("idempotency-key", delivery_id),
     ]
     if secret.startswith(_SIGNING):
-        headers += standard_webhooks.signature_headers("webhook", secret, delivery_id, body, now)
+        headers += standard.signature_headers("webhook", secret, delivery_id, body, now)
     else:
         headers.append((_TOKEN, secret))
     return Request("POST", url, tuple(headers), body)

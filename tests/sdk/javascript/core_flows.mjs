@@ -124,6 +124,19 @@ const flows = {
     assert.deepEqual(data.map((item) => item.id), [message.id]);
   },
 
+  async ingest() {
+    const config = { secret: "whsec_one" };
+    const made = await svix.ingest.source.create({ name: "Payments", uid: "js-stripe", type: "stripe", config });
+    assert(made.ingestUrl.startsWith(`${serverUrl}/in/`));
+    const { ingestUrl } = await svix.ingest.source.rotateToken("js-stripe");
+    assert.notEqual(ingestUrl, made.ingestUrl);
+    assert.equal((await svix.ingest.source.get(made.id)).ingestUrl, ingestUrl);
+    await svix.ingest.endpoint.create("js-stripe", { url: "http://127.0.0.1:1024/", uid: "ledger" });
+    assert.deepEqual((await svix.ingest.endpoint.list("js-stripe")).data.map((item) => item.uid), ["ledger"]);
+    await svix.ingest.source.delete("js-stripe");
+    assert.equal((await refusal(svix.ingest.source.get("js-stripe"))).code, 404);
+  },
+
   async errors() {
     const invalid = await refusal(svix.application.create({ name: "" }));
     assert.equal(invalid.code, 422);

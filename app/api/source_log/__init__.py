@@ -1,0 +1,1 @@
+"""Log of a source: a request that arrived there and was rejected, and why."""
