@@ -14,6 +14,7 @@ from app.api.auth.watch import TokenWatch
 from app.api.gateway import Gateway
 from app.api.health.service import HealthService
 from app.api.inbound.direct import DirectReceiving
+from app.api.inbound.event_types import ArrivedEventTypes
 from app.api.inbound.fetching import LONGEST_DOCUMENT, Fetcher
 from app.api.inbound.service import InboundService
 from app.api.inbound.sources import Sources
@@ -100,8 +101,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     publishing = DirectPublishing(tokens, app.state.messages, app.state.settings.max_body_bytes)
     sources = Sources(database.pool, app.state.sealer, app.state.settings.db_statement_timeout)
     fetcher = Fetcher(outbound_client(app.state.settings, Guard(app.state.settings.allowed_networks), LONGEST_DOCUMENT))
-    app.state.inbound = InboundService(database.pool, app.state.sealer, sources, app.state.messages, fetcher)
-    receiving = DirectReceiving(sources, app.state.messages, app.state.settings.max_body_bytes)
+    arrived = ArrivedEventTypes(database.pool)
+    app.state.inbound = InboundService(database.pool, app.state.sealer, sources, app.state.messages, fetcher, arrived)
+    receiving = DirectReceiving(sources, app.state.messages, arrived, app.state.settings.max_body_bytes)
     garbage.settle()
     # At these levels each request has its line in the log, which the usual way writes.
     logged = app.state.settings.log_level in {"trace", "debug"}
@@ -109,6 +111,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     await publishing.close()
     await receiving.close()
     await fetcher.close()
+    await arrived.close()
     await watch.stop()
     await app.state.messages.close()
     await doorbell.close()

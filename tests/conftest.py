@@ -4,6 +4,7 @@
 what keeps tests apart in the one database. A test that needs more apartness asks for `empty_dsn`.
 """
 
+import gc
 import os
 import socket
 import sys
@@ -28,6 +29,14 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 loopback.guard()
+
+# What is imported and collected stays; to look for garbage in it, again and again, costs each process a second or two.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,11 @@ from app.db.one_time_token.table import forget_one_time_tokens
 from app.db.operational_webhook.attempt_log import tell_of_noted
 from app.db.partition.table import ensure_partitions
 from app.db.source.purge import purge_source_logs
-from app.db.source.schedule import make_due
 from worker.ledger import keep_figures
 from worker.release import release_held
 from worker.retention import forget_old, forget_payloads
 from worker.runtime import Runtime
+from worker.scheduled import make_scheduled
 
 _CHORE_SECONDS = 120
 _LONG_CHORE_SECONDS = 3000
@@ -112,7 +112,7 @@ def purge_background_tasks() -> None:
 def make_scheduled_messages() -> None:
     """Make the messages of the sources whose time has come."""
     runtime = _runtime()
-    runtime.ring(runtime.run(make_due(_pool(runtime)), _CHORE_SECONDS).shards)
+    runtime.ring(runtime.run(make_scheduled(_pool(runtime)), _CHORE_SECONDS).shards)
 
 
 @shared_task(name="postrider.purge_source_logs")

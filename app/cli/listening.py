@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
+from urllib.parse import unquote
 
 import httpx
 import msgspec
@@ -202,10 +203,11 @@ class Listener:
 
 
 def with_query(url: str, query: str | None) -> str:
-    """The URL with what stood in the query of the one that the provider called."""
-    if not query:
+    """The URL with what stood in the query of the one that the provider called, but for credentials."""
+    kept = [part for part in (query or "").split("&") if part and unquote(part.partition("=")[2]) != HIDDEN]
+    if not kept:
         return url
-    return f"{url}{'&' if '?' in url else '?'}{query}"
+    return f"{url}{'&' if '?' in url else '?'}{'&'.join(kept)}"
 
 
 async def _read(response: httpx.Response) -> None:

@@ -119,7 +119,10 @@ class Remote:
         found: list[Source] = []
         params = [("limit", str(_PAGE))]
         while True:
-            page = msgspec.json.decode(await self.get("/source", params), type=_Sources)
+            try:
+                page = msgspec.json.decode(await self.get("/source", params), type=_Sources)
+            except msgspec.MsgspecError:
+                raise Refused(HTTPStatus.OK, f"{self.address.url} is no Postrider: it answers otherwise") from None
             found += page.data
             if page.done or page.iterator is None:
                 return found

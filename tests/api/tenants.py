@@ -165,6 +165,8 @@ async def _make_customer(
     made = await client.post(url, json={"url": factories.URL, "uid": uids["source_endpoint_id"]})
     assert made.is_success, made.text
     await factories.record_rejected(database.pool, source)
+    arrived = await factories.record_message(database.pool, application)
+    await database.pool.execute("UPDATE messages SET source_id = $1 WHERE id = $2", source, arrived)
     names |= {"source_id": source, "source_endpoint_id": made.json()["id"]}
     return Customer(portal, names, uids)
 

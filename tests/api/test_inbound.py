@@ -85,6 +85,18 @@ async def test_a_providers_second_try_gets_its_2xx_and_creates_no_second_message
     assert names == ["evt_at_once", "evt_again"]
 
 
+@both_ways
+async def test_what_has_arrived_is_an_event_type_that_endpoints_can_ask_for(inlet: Inlet) -> None:
+    for name in ("customer.created", "invoice.voided", "invoice.voided"):
+        assert (await inlet.post(stripe_event(type=name))).status_code == 200
+    async with asyncio.timeout(5):
+        while (found := await inlet.client.get("/event-type/stripe.invoice.voided")).status_code != 200:
+            await asyncio.sleep(0.02)
+    assert found.json()["groupName"] == "stripe"
+    filters = {"filterTypes": ["stripe.invoice.voided"]}
+    await factories.create_endpoint(inlet.client, inlet.source["applicationId"], **filters)
+
+
 async def test_two_sources_of_one_application_may_each_have_an_event_of_the_same_id(inlet: Inlet) -> None:
     other = await open_inlet(inlet.client, applicationId=inlet.source["applicationId"])
     for one in (inlet, other):

@@ -8,7 +8,7 @@ import pytest
 from app import ids
 from app.db.session import Database
 from app.db.source.lookup import find_by_token
-from app.db.source.model import config_of
+from app.db.source.model import parse_sealed
 from app.sealing import Sealer
 from app.settings import Settings
 from tests import factories
@@ -46,7 +46,7 @@ async def secrets_of(pool: asyncpg.Pool, settings: Settings, url: str) -> tuple[
     found = await find_by_token(pool, token_of(url))
     assert found is not None
     plain = None if found.sealed is None else Sealer(settings.main_secrets).open(found.sealed, found.id)
-    return config_of(plain, found.options).secrets
+    return parse_sealed(plain).secrets
 
 
 def violations(answer: httpx.Response) -> list[list[str]]:

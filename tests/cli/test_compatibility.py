@@ -3,37 +3,50 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from app.api.unserved.operations import UNSERVED
 from app.cli.compatibility import KEPT, PAGE, kept_specification, own_specification, page, undecided
-from app.cli.svix_specification import Operation, read_documents
+from app.cli.svix_specification import Operation, Specification, read_documents
 
-THEIRS = kept_specification()
-OURS = own_specification()
+
+@pytest.fixture(scope="module")
+def theirs() -> Specification:
+    return kept_specification()
+
+
+@pytest.fixture(scope="module")
+def ours() -> Specification:
+    return own_specification()
 
 
 def key_of(method: str, path: str) -> tuple[str, str]:
     return Operation(method, path, "", {}, False, (), "", "").key
 
 
-def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(THEIRS, OURS), "run `make compatibility`"
+def test_the_page_is_up_to_date(theirs: Specification, ours: Specification) -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(theirs, ours), "run `make compatibility`"
 
 
-def test_every_operation_is_served_or_in_the_table_of_those_that_are_not() -> None:
-    assert undecided(THEIRS, OURS) == []
+def test_every_operation_is_served_or_in_the_table_of_those_that_are_not(
+    theirs: Specification, ours: Specification
+) -> None:
+    assert undecided(theirs, ours) == []
 
 
-def test_everything_of_the_open_source_server_is_served() -> None:
-    served = {operation.key for operation in OURS.operations}
-    (source,) = [name for name in THEIRS.sources if name.startswith("open-source")]
-    wanted = [operation for operation in THEIRS.operations if source in operation.names]
+def test_everything_of_the_open_source_server_is_served(theirs: Specification, ours: Specification) -> None:
+    served = {operation.key for operation in ours.operations}
+    (source,) = [name for name in theirs.sources if name.startswith("open-source")]
+    wanted = [operation for operation in theirs.operations if source in operation.names]
     assert len(wanted) == 41
     assert [operation.name for operation in wanted if operation.key not in served] == []
 
 
-def test_a_served_operation_has_a_name_and_the_tag_of_the_specification() -> None:
-    ours = {operation.key: operation for operation in OURS.operations}
-    both = [(their, ours[their.key]) for their in THEIRS.operations if their.key in ours]
+def test_a_served_operation_has_a_name_and_the_tag_of_the_specification(
+    theirs: Specification, ours: Specification
+) -> None:
+    served = {operation.key: operation for operation in ours.operations}
+    both = [(their, served[their.key]) for their in theirs.operations if their.key in served]
     assert len(both) > 90
     wrong = [
         (our.name, our.tag, their.names, their.tag)
@@ -43,17 +56,17 @@ def test_a_served_operation_has_a_name_and_the_tag_of_the_specification() -> Non
     assert wrong == []
 
 
-def test_what_is_not_served_is_of_the_specification_or_of_an_sdk() -> None:
-    known = {operation.key for operation in THEIRS.operations}
+def test_what_is_not_served_is_of_the_specification_or_of_an_sdk(theirs: Specification) -> None:
+    known = {operation.key for operation in theirs.operations}
     others = [found.path for found in UNSERVED if key_of(found.method, found.path) not in known]
     assert all("/autoconfig" in path for path in others)
     assert len(others) == 3
 
 
-def test_a_lack_shows_itself() -> None:
-    fewer = type(OURS)(OURS.sources, OURS.operations[1:], OURS.schemas)
-    assert set(undecided(THEIRS, fewer)) - set(undecided(THEIRS, OURS)) == {OURS.operations[0].name}
-    assert page(THEIRS, fewer) != page(THEIRS, OURS)
+def test_a_lack_shows_itself(theirs: Specification, ours: Specification) -> None:
+    fewer = type(ours)(ours.sources, ours.operations[1:], ours.schemas)
+    assert set(undecided(theirs, fewer)) - set(undecided(theirs, ours)) == {ours.operations[0].name}
+    assert page(theirs, fewer) != page(theirs, ours)
 
 
 def test_specifications_are_kept_small_and_whole() -> None:

@@ -22,6 +22,7 @@ from app.cli.listening_lines import Lines, Outcome
 from app.cli.main import command
 from app.cli.remote import Address, Remote
 from app.db.session import Database
+from app.receiving.record import query_without_credentials
 from tests import factories
 from tests.api.arriving import SECRET, Inlet, open_inlet, signed, stripe_event
 from tests.cli.command import start, until
@@ -302,6 +303,18 @@ async def test_what_cannot_be_meant_is_a_2(remote_client: httpx.AsyncClient, her
         assert words in ran.stderr
 
 
+async def test_what_is_no_postrider_is_a_1() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        ran = await listen_with("--to", url, "--server", url, "--token", "a")
+    assert (ran.exit_code, "is no Postrider" in ran.stderr) == (1, True)
+
+
 async def test_a_server_that_is_away_is_worth_another_try(closed_port: int) -> None:
     ran = await listen_with("--to", "http://127.0.0.1:1", "--server", f"http://127.0.0.1:{closed_port}", "--token", "a")
     assert (ran.exit_code, "cannot be reached" in ran.stderr) == (75, True)
@@ -311,6 +324,7 @@ def test_queries_are_joined() -> None:
     assert with_query("http://a/b", "") == with_query("http://a/b", None) == "http://a/b"
     assert with_query("http://a/b", "c=d&e") == "http://a/b?c=d&e"
     assert with_query("http://a/b?x", "c") == "http://a/b?x&c"
+    assert with_query("http://a/b", query_without_credentials("c=d&key=secret", ["?key"])) == "http://a/b?c=d"
 
 
 def test_lines_are_coloured_by_what_came_of_the_event() -> None:

@@ -74,9 +74,7 @@ async def test_with_an_address_it_is_signed_and_posted_here() -> None:
         (arrival,) = await receiver.wait_for(1)
         assert ran.stdout.startswith(f"{receiver.url}/hook?a=b answered with 204 in ")
         assert arrival.path == "/hook?a=b"
-        event = stripe.Webhook.construct_event(
-            arrival.body, arrival.headers["stripe-signature"], SECRET
-        )
+        event = stripe.Webhook.construct_event(arrival.body, arrival.headers["stripe-signature"], SECRET)
         assert event["type"] == "invoice.paid"
         assert arrival.headers["content-type"] == "application/json; charset=utf-8"
         receiver.answer = lambda _arrival: Answer(302, {"location": "/elsewhere"})

@@ -9,7 +9,7 @@ from app.receiving.contract import CannotSign, Config, Event, Moment, Provider, 
 from app.receiving.registry import all_providers, judge
 from app.receiving.samples import Sample, names_of, sample
 from app.receiving.trigger import fresh, signed, signed_anew
-from tests.receiving.mutations import NOW, URL
+from tests.receiving.mutations import NOW, SAMPLES, URL
 
 CONFIG = Config(("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",))
 JSON = "application/json"
@@ -87,6 +87,8 @@ def test_samples_say_what_they_are() -> None:
     assert "invoice.paid" in names_of("stripe")
     assert sample("twilio", "message.delivered").content_type == "application/x-www-form-urlencoded"
     known = all_providers()
+    files = {path.name.partition(".")[0] for path in SAMPLES.iterdir() if path.suffix in {".json", ".form", ".xml"}}
+    assert files <= known.keys()
     assert {name for name in known if names_of(name)} >= {"stripe", "github", "slack", "twilio"}
     with pytest.raises(KeyError):
         sample("stripe", "no.such")

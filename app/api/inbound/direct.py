@@ -10,6 +10,7 @@ from loguru import logger
 
 from app import clock
 from app.api.exchange import MOST_BYTES, Exchange, SentAway, answer_error
+from app.api.inbound.event_types import ArrivedEventTypes
 from app.api.inbound.service import answer_to, new_message
 from app.api.inbound.sources import Sources
 from app.api.message.service import MessageService
@@ -25,10 +26,13 @@ TOKEN: Final = r"[a-zA-Z0-9_-]{43}"  # noqa: S105 - the form of all
 class DirectReceiving:
     """Takes in what arrives in exchanges. Belongs to one event loop."""
 
-    def __init__(self, sources: Sources, messages: MessageService, max_body_bytes: int) -> None:
+    def __init__(
+        self, sources: Sources, messages: MessageService, event_types: ArrivedEventTypes, max_body_bytes: int
+    ) -> None:
         self.most_bytes = min(max_body_bytes, MOST_BYTES)
         self._sources = sources
         self._messages = messages
+        self._event_types = event_types
         self._sent_away = SentAway(messages.sent_away)
 
     def take(self, exchange: Exchange) -> bool:
@@ -46,19 +50,23 @@ class DirectReceiving:
         try:
             request = _request(exchange)
             verdict = judge(source.provider, request, source.config, Moment(clock.unix()))
-            if not isinstance(verdict, Event) or self._messages.is_large(request.body):
+            if not isinstance(verdict, Event):
+                return False
+            message = new_message(source, request, verdict)
+            if self._messages.is_large(message.payload):
                 return False
             accepted = verdict.answer or source.provider.accepted
 
             def conclude(result: Publication | Exception) -> None:
                 if isinstance(result, Stored):
                     _answer(exchange, accepted)
+                    self._event_types.note(source, message.event_type)
                 elif isinstance(result, Overloaded | Late):
                     self._sent_away.add(exchange, result)
                 else:
                     _conclude(exchange, accepted, result)
 
-            self._messages.submit(new_message(source, request, verdict), conclude)
+            self._messages.submit(message, conclude)
         except Overloaded:
             return False
         except Exception as error:

@@ -12,19 +12,19 @@ from app.receiving.contract import Request as Arrived
 router = APIRouter(tags=["Inbound"])
 _ANSWERED: Final = "What the provider wants to read: nothing for an event, and what it asked for in a handshake"
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    **{status: ERRORS[status] for status in (400, 408, 413, 431, 500, 503)},
+    **ERRORS,
     200: {
         "description": _ANSWERED,
         "content": {
-            "text/plain": {"schema": {"type": "string"}},
-            "application/json": {"schema": {}},
-            "application/xml": {"schema": {"type": "string"}},
-            "text/xml": {"schema": {"type": "string"}},
+            "text/plain": {"schema": {"type": "string"}, "example": "3eZbrw1aB"},
+            "application/json": {"schema": {}, "example": {"challenge": "3eZbrw1aB"}},
+            "application/xml": {"schema": {"type": "string"}, "example": "<Response></Response>"},
+            "text/xml": {"schema": {"type": "string"}, "example": "<Response></Response>"},
         },
     },
     202: {
         "description": "The same, for a provider that asks for this status",
-        "content": {"text/plain": {"schema": {"type": "string"}}},
+        "content": {"text/plain": {"schema": {"type": "string"}, "example": ""}},
     },
     204: {"description": "The same, for a provider that asks for this status"},
     401: {"model": ProblemOut, "description": "It is not the provider's, as far as the source's secrets tell"},

@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from loguru import logger
 
 from app import clock, ids
+from app.api.inbound.event_types import ArrivedEventTypes
 from app.api.inbound.fetching import Fetcher
 from app.api.inbound.sources import OpenSource, Sources
 from app.api.message.service import MessageService
@@ -67,13 +68,20 @@ class InboundService:
     """Receives for all sources. One for each process."""
 
     def __init__(
-        self, pool: asyncpg.Pool, sealer: Sealer, sources: Sources, messages: MessageService, fetcher: Fetcher
+        self,
+        pool: asyncpg.Pool,
+        sealer: Sealer,
+        sources: Sources,
+        messages: MessageService,
+        fetcher: Fetcher,
+        event_types: ArrivedEventTypes,
     ) -> None:
         self._pool = pool
         self._sealer = sealer
         self._sources = sources
         self._messages = messages
         self._fetcher = fetcher
+        self._event_types = event_types
         self._allowances: LRUCache[str, _Allowance] = LRUCache(10_000)
 
     async def receive(self, token: str, request: Request, address: str | None) -> Answer:
@@ -114,6 +122,7 @@ class InboundService:
                 message = new_message(source, request, verdict)
                 result = await self._messages.put(message)
                 answer = answer_to(verdict.answer or source.provider.accepted, result)
+                self._event_types.note(source, message.event_type)
                 return Taken(answer, message, is_new=isinstance(result, Stored))
             case Answer():
                 await self._learn(token, source, verdict)

@@ -115,6 +115,7 @@ class Sources:
             return None
         sealed = parse_sealed(None if found.sealed is None else self._sealer.open(found.sealed, found.id))
         networks = None if found.allowed_networks is None else tuple(map(_network, found.allowed_networks))
+        # Of what is secret only what may be rotated is in `secrets`.
         config = Config(sealed.secrets, {**found.options, **sealed.others})
         methods = provider.methods if found.methods is None else frozenset(found.methods)
         opened = OpenSource(found, provider, config, methods, networks, monotonic())

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from app import clock
 from app.api.fields import Dto, Flag, Text, whole
+from app.api.source.schedule import next_run
 from app.db.source.model import CRON, SECRET, Sealed
-from app.db.source.schedule import next_run
 from app.receiving import contract
 from app.receiving.registry import all_providers
 

@@ -13,11 +13,11 @@ from app.api.application.service import ApplicationService
 from app.api.paging import ListOut, Paging, list_out
 from app.api.source.configs import Kept, kept, partial_config_model, shown
 from app.api.source.models import IngestSourceIn, IngestSourceOut, IngestSourcePatch
+from app.api.source.schedule import next_run
 from app.db.application.model import ApplicationRow
 from app.db.application.table import ApplicationsTable
 from app.db.audit.trail import note
 from app.db.source.model import CRON, SourceRow, open_sealed, seal
-from app.db.source.schedule import next_run
 from app.db.source.table import SourcesTable, SourceTokensTable
 from app.errors import BadRequest, Conflict, NotFound, ValidationFailed, Violation, existing
 from app.sealing import Sealer

@@ -45,7 +45,7 @@ class SourceTriggerService:
             raise BadRequest("A source of type cron has no URL: nothing is posted to it.")
         event = _event(row.provider, body)
         token = existing((await SourceTokensTable(self._session, self._sealer).current([row])).get(row.id))
-        # What would have to be fetched to verify it is what nobody can sign here, so that the session waits for no network.
+        # Only what nobody can sign here is verified with what must be fetched: the session waits for no network.
         make = partial(_make, event=event, url=f"{self._base_url}/in/{token}", is_own=body.payload is not None)
         try:
             return _out(await self._inbound.trigger(token, make))

@@ -9,7 +9,6 @@ from sqlalchemy import Column, DateTime, LargeBinary, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from app.receiving.contract import Config
 from app.sealing import Sealer
 
 SECRET: Final = "secret"  # noqa: S105 - the name of a field
@@ -100,15 +99,6 @@ def parse_sealed(plain: bytes | None) -> Sealed:
     fields = _FIELDS.decode(plain)
     secrets = fields.pop(_SECRETS, [])
     return Sealed(tuple(secrets), {name: text for name, text in fields.items() if isinstance(text, str)})
-
-
-def config_of(sealed_plain: bytes | None, options: Mapping[str, str]) -> Config:
-    """What a provider's rule is told of a source: its opened column `sealed`, and its column `options`.
-
-    Of the fields that are secret only SECRET is in `Config.secrets`; the others are options like those that are not.
-    """
-    sealed = parse_sealed(sealed_plain)
-    return Config(sealed.secrets, {**options, **sealed.others})
 
 
 def open_sealed(sealer: Sealer, row: SourceRow) -> Sealed:

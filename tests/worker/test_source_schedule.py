@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from app.api.source.schedule import next_run
 from app.db.message.model import MessageRow
 from app.db.session import Database
-from app.db.source.schedule import make_due, next_run
 from app.receiving.record import unpack
 from tests import factories
 from tests.factories import INGEST, Json
+from worker.scheduled import make_scheduled
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -60,7 +61,7 @@ async def messages(database: Database, source: Json) -> list[MessageRow]:
 
 async def test_nothing_is_made_before_its_time(client: httpx.AsyncClient, database: Database) -> None:
     source = await cron(client)
-    await make_due(database.pool)
+    await make_scheduled(database.pool)
     assert await messages(database, source) == []
 
 
@@ -71,7 +72,7 @@ async def test_what_was_missed_is_made_once_however_many_look_at_once(
     endpoint = (await factories.create_endpoint(client, sources[0]["applicationId"]))["id"]
     for source in sources:
         await overdue(database, source, days=4)
-    looks = await asyncio.gather(*(make_due(database.pool) for _ in range(4)))
+    looks = await asyncio.gather(*(make_scheduled(database.pool) for _ in range(4)))
     assert sum(look.sources for look in looks) == 3
     assert set.union(*(look.shards for look in looks)) != set()
     (message,) = await messages(database, sources[0])
@@ -83,7 +84,7 @@ async def test_what_was_missed_is_made_once_however_many_look_at_once(
     assert waiting == endpoint
     ahead = await database.pool.fetchval("SELECT next_run_at > now() FROM sources WHERE id = $1", sources[0]["id"])
     assert ahead
-    assert (await make_due(database.pool)).sources == 0
+    assert (await make_scheduled(database.pool)).sources == 0
 
 
 async def test_one_occurrence_is_one_message_also_if_it_is_said_to_be_due_again(
@@ -92,7 +93,7 @@ async def test_one_occurrence_is_one_message_also_if_it_is_said_to_be_due_again(
     source = await cron(client)
     for _ in range(2):
         await overdue(database, source)
-        await make_due(database.pool)
+        await make_scheduled(database.pool)
     assert len(await messages(database, source)) == 1
 
 
@@ -102,11 +103,11 @@ async def test_what_is_paused_or_deleted_makes_nothing(client: httpx.AsyncClient
     await client.delete(f"{INGEST}/source/{deleted['id']}")
     await client.patch(f"{INGEST}/source/{paused['id']}", json={"config": {"schedule": "* * * * *"}})
     await overdue(database, paused)
-    await make_due(database.pool)
+    await make_scheduled(database.pool)
     assert await messages(database, paused) == await messages(database, deleted) == []
     await client.patch(f"{INGEST}/source/{paused['id']}", json={"paused": False})
     await overdue(database, paused)
-    await make_due(database.pool)
+    await make_scheduled(database.pool)
     assert len(await messages(database, paused)) == 1
 
 
@@ -118,7 +119,7 @@ async def test_a_change_of_something_else_loses_no_occurrence(client: httpx.Asyn
         f"{INGEST}/source/{source['id']}",
         json={"name": "Again", "type": "cron", "config": {"schedule": "0 4 * * *", "payload": '{"task":"close"}'}},
     )
-    await make_due(database.pool)
+    await make_scheduled(database.pool)
     assert len(await messages(database, source)) == 1
 
 
@@ -126,7 +127,7 @@ async def test_a_payload_that_is_no_json_is_sent_as_it_is(client: httpx.AsyncCli
     config = {"schedule": "0 4 * * *", "payload": "close\nthe books", "contentType": "text/plain"}
     source = await cron(client, config=config)
     await overdue(database, source)
-    await make_due(database.pool)
+    await make_scheduled(database.pool)
     (message,) = await messages(database, source)
     assert message.payload == b'{"contentType":"text/plain","body":"close\\nthe books"}'
     assert message.received is not None
