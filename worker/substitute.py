@@ -87,7 +87,8 @@ class Forwarded:
     def headers_with(self, lines: bytes) -> bytes:
         """The encoded headers of a receiver, with those that came. What the receiver has stays, but for the type."""
         names, untyped = _known(lines)
-        more = [header for header in self._received.forwarded() if header[0].encode() not in names]
+        came = self._received.forwarded(original=self._original)
+        more = [header for header in came if header[0].encode() not in names]
         if self._original and (content_type := self._received.content_type) is not None:
             return untyped + sendable_lines([("content-type", content_type), *more])
         return lines + sendable_lines(more)

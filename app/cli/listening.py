@@ -44,6 +44,10 @@ class Event(msgspec.Struct, rename="camel", frozen=True):
     body: str | None = None
     body_base64: str | None = None
 
+    def __repr__(self) -> str:
+        """Without what it holds, which is as good as a payload."""
+        return f"Event({self.id} {self.event_type})"
+
     @property
     def content(self) -> bytes:
         """The body's bytes."""

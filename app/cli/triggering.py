@@ -17,14 +17,13 @@ from app import clock
 from app.cli.database import TEMPORARY
 from app.cli.process import CannotRun
 from app.cli.remote import Address, Away, Refused, Remote, Source, cannot_run, check_url, choose, listed, said
-from app.receiving.contract import CannotSign, Config, Provider, Request
+from app.receiving.contract import SECRET_FIELD, CannotSign, Config, Provider, Request
 from app.receiving.registry import all_providers
 from app.receiving.samples import Sample, names_of, sample
 from app.receiving.trigger import signed_anew
 from app.settings import Settings
 
 _SECONDS: Final = 30.0
-_SECRET: Final = "secret"  # noqa: S105 - the name of a field
 _PRIVATE_KEY: Final = "privateKey"
 
 
@@ -114,18 +113,18 @@ def request(wish: Wish, to: str, secret: str | None, options: Sequence[str]) -> 
         return signed_anew(provider, _sample(provider, wish.event), config, clock.unix(), to)
     except CannotSign as reason:
         fields = ", ".join(
-            f"--{_SECRET}" if one.name == _SECRET else f"--option {one.name}=…" for one in provider.fields
+            f"--{SECRET_FIELD}" if one.name == SECRET_FIELD else f"--option {one.name}=…" for one in provider.fields
         )
         raise CannotRun(f"{reason} ({provider.title} has {fields or 'no fields'})", code=2) from None
 
 
 def _config(provider: Provider, secret: str | None, options: Sequence[str]) -> Config:
     fields = {field.name: field for field in provider.fields}
-    given = {} if secret is None else {_SECRET: secret}
+    given = {} if secret is None else {SECRET_FIELD: secret}
     for text in options:
         name, separator, value = text.partition("=")
         if not separator or name not in {*fields, _PRIVATE_KEY}:
-            there = ", ".join([*(name for name in fields if name != _SECRET), _PRIVATE_KEY])
+            there = ", ".join([*(name for name in fields if name != SECRET_FIELD), _PRIVATE_KEY])
             raise CannotRun(f"--option is NAME=VALUE, where NAME is one of {there}", code=2)
         given[name] = value
     for name, value in given.items():
@@ -134,7 +133,7 @@ def _config(provider: Provider, secret: str | None, options: Sequence[str]) -> C
             given[name] = value if check is None else check(value)
         except ValueError as error:
             raise CannotRun(f"{name}: {error}", code=2) from None
-    secrets = (given.pop(_SECRET),) if _SECRET in given else ()
+    secrets = (given.pop(SECRET_FIELD),) if SECRET_FIELD in given else ()
     return Config(secrets, given)
 
 

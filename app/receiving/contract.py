@@ -11,6 +11,8 @@ import orjson
 Headers = tuple[tuple[str, str], ...]
 """In the order in which they came, with duplicates. Names in lower case; values as latin-1 texts."""
 
+SECRET_FIELD: Final = "secret"  # noqa: S105 - the name of a field
+"""The field of a provider that may be rotated: what was given for it is in `Config.secrets`, the newest first."""
 _TOLERANCE: Final = 300.0
 _MOST_PARAMETERS: Final = 100
 

@@ -12,20 +12,26 @@ from urllib.parse import quote, unquote_plus
 import msgspec
 import orjson
 
-from app.receiving.contract import Headers, Request
+from app.receiving.contract import Config, Headers, Provider, Request
 
 HIDDEN: Final = "(not kept)"
 """In place of the value of a header that holds a credential."""
 _CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 # They are about one connection (RFC 9110 §7.6.1), or about the body as it was framed on it, or were added on the way
-# here, or say what the provider's client can read of an answer.
+# here, or say what the provider's client can read of an answer, or tell frameworks to see another request in this one.
 OF_THE_WAY: Final = frozenset(
     {
         *("accept-encoding", "connection", "content-length", "expect", "forwarded", "host", "keep-alive"),
         *("proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via"),
-        *("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip"),
+        *("if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "range"),
+        *("cf-connecting-ip", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-ip"),
+        *("x-http-method", "x-http-method-override", "x-method-override", "x-rewrite-url"),
     }
 )
+# Proxies add these; and the second is what the engine makes of its own.
+_OF_THE_WAY_TOO: Final = ("x-forwarded-", "x-original-")
+# They are true of the bytes that came, and of no others.
+_OF_THE_BYTES: Final = frozenset({"content-digest", "content-encoding", "content-md5", "digest", "repr-digest"})
 # The engine says these of its own requests.
 _OURS: Final = ("svix-", "webhook-")
 _OURS_TOO: Final = frozenset({"accept", "user-agent"})
@@ -55,14 +61,16 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
         """The first of that name; None if there is none."""
         return next((value for name, value in self.headers if name == "content-type"), None)
 
-    def forwarded(self) -> list[tuple[str, str]]:
+    def forwarded(self, *, original: bool) -> list[tuple[str, str]]:
         """The headers that endpoints get, but for the type of the body: all that are about the event.
 
-        Those that Postrider sends itself have `x-original-` before their names.
+        `original`: with the body as it came. Headers that Postrider sends itself have `x-original-` before their names.
         """
         found = []
         for name, value in self.headers:
-            if name in OF_THE_WAY or name == "content-type" or value == HIDDEN:
+            if name in OF_THE_WAY or name == "content-type" or value == HIDDEN or name.startswith(_OF_THE_WAY_TOO):
+                continue
+            if not original and name in _OF_THE_BYTES:
                 continue
             ours = name.startswith(_OURS) or name in _OURS_TOO
             found.append((f"{_ORIGINAL}{name}" if ours else name, value))
@@ -80,6 +88,16 @@ def pack(received: Received) -> bytes:
 def unpack(stored: bytes) -> Received:
     """What `pack` wrote."""
     return _DECODER.decode(stored)
+
+
+def received_of(
+    request: Request, provider: Provider, config: Config, body: bytes | None, forwards_original: bool
+) -> Received:
+    """A request as it is kept; `body`, if it is not the message's payload."""
+    said = provider.credentials_of
+    places = provider.credentials | (said(config) if said else frozenset())
+    query = query_without_credentials(request.url.partition("?")[2], places)
+    return Received(request.method, query, without_credentials(request.headers, places), body, forwards_original)
 
 
 def without_credentials(headers: Headers, more: Collection[str] = ()) -> Headers:

@@ -80,7 +80,7 @@ async def test_a_search_is_limited_to_a_span_of_time(client: httpx.AsyncClient, 
 async def test_a_search_that_looked_at_many_messages_goes_on_where_it_was(
     client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
-    monkeypatch.setattr("app.db.history.find_keys.__defaults__", (4,))
+    monkeypatch.setattr("app.db.history.HistoryTable.page_in.__kwdefaults__", {"examined": 4})
     monkeypatch.setattr("app.db.message.table._BITE", 4)
     monkeypatch.setattr("app.db.message.table.EXAMINED", 4)
     made = [await shop.message(age=number + 1) for number in range(9)]

@@ -59,10 +59,11 @@ class Wire:
 class Arrived:
     """A request that has arrived, and what it was answered."""
 
-    application: str
+    target: str
     headers: Mapping[bytes, bytes]
     body: bytes
     request_id: bytes
+    query: str = ""
     answers: list[int] = field(default_factory=list)
 
     def answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:

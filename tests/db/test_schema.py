@@ -31,6 +31,7 @@ from app.db.pending_delivery.model import PendingDeliveryRow
 from app.db.poller.model import PollerReaderRow, PollerRow
 from app.db.session import Database
 from app.db.shard.model import SHARDS
+from app.db.source.model import SourceLogRow, SourceRow, SourceTokenRow
 from app.db.transformation.model import TransformationRow
 from tests.servers import MIGRATIONS, Servers, migrate
 
@@ -51,11 +52,14 @@ ROWS: Final[list[type[SQLModel]]] = [
     PollerReaderRow,
     PollerRow,
     TransformationRow,
+    SourceLogRow,
+    SourceRow,
+    SourceTokenRow,
 ]
 # Written and read by statements only, or not ours (dbmate's).
 WITHOUT_ROW: Final = {
     "attempt_logs",
-    *("endpoint_health", "idempotency_keys", "idempotent_responses", "installation", "ledger_figures"),
+    *("endpoint_health", "held_messages", "idempotency_keys", "idempotent_responses", "installation", "ledger_figures"),
     *("one_time_tokens", "payload_expiries"),
     *("shards", "schema_migrations", "suspects", "svix_imported_rows", "svix_imports", "throttles"),
     *("token_revocations", "workers"),

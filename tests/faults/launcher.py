@@ -95,16 +95,17 @@ def dying_of(poison: str) -> None:
     from app.db.pending_delivery.queue import Claimed
     from worker.receivers import Receiver
     from worker.sender import Made, Sender
+    from worker.substitute import How
 
     send = Sender.send
 
     async def send_or_die(
-        self: Sender, claimed: Claimed, payload: bytes, receiver: Receiver, params: bytes | None = None
+        self: Sender, claimed: Claimed, payload: bytes, receiver: Receiver, how: How | None = None
     ) -> Made:
         if poison.encode() in payload:
             os.write(deaths, b".")
             os.kill(os.getpid(), signal.SIGKILL)
-        return await send(self, claimed, payload, receiver, params)
+        return await send(self, claimed, payload, receiver, how)
 
     Sender.send = send_or_die  # type: ignore[method-assign]
     _be_reborn()

@@ -39,7 +39,7 @@ def headers_of_message(params: bytes | None, arrived: bytes | None) -> Mapping[s
     """Those that a message brings: as its publisher said, or as it arrived at a source."""
     if arrived is not None:
         received = unpack(arrived)
-        found = dict(received.forwarded())
+        found = dict(received.forwarded(original=received.forwards_original))
         if received.forwards_original and received.content_type is not None:
             found[_CONTENT_TYPE] = received.content_type
         return found

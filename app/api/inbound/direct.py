@@ -4,6 +4,7 @@ What `receive` in points.py does, for requests in the usual form to a source tha
 unusual, a handshake, or to be refused is declined before anything was done, and takes the usual way.
 """
 
+from http import HTTPStatus
 from typing import Final
 
 from loguru import logger
@@ -12,7 +13,7 @@ from app import clock
 from app.api.exchange import MOST_BYTES, Exchange, SentAway, answer_error
 from app.api.inbound.event_types import ArrivedEventTypes
 from app.api.inbound.service import answer_to, new_message
-from app.api.inbound.sources import Sources
+from app.api.inbound.sources import TOKEN_LENGTH, Sources
 from app.api.message.service import MessageService
 from app.db.group_commit import Late, Overloaded
 from app.db.message.new import Publication, Stored
@@ -20,7 +21,7 @@ from app.logs import correlation_id
 from app.receiving.contract import Answer, Event, Moment, Request
 from app.receiving.registry import judge
 
-TOKEN: Final = r"[a-zA-Z0-9_-]{43}"  # noqa: S105 - the form of all
+TOKEN: Final = rf"[a-zA-Z0-9_-]{{{TOKEN_LENGTH}}}"
 
 
 class DirectReceiving:
@@ -100,5 +101,7 @@ def _conclude(exchange: Exchange, accepted: Answer, result: Publication | Except
 
 
 def _answer(exchange: Exchange, answer: Answer) -> None:
-    headers = {"content-length": str(len(answer.body)), "content-type": answer.content_type, **answer.headers}
+    headers = {"content-type": answer.content_type, **answer.headers}
+    if answer.status != HTTPStatus.NO_CONTENT:
+        headers["content-length"] = str(len(answer.body))  # RFC 9110 §8.6: a 204 has none.
     exchange.answer(answer.status, answer.body, headers)

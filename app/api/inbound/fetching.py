@@ -1,8 +1,10 @@
 """What a provider's rule must see to decide: certificates and sets of keys, fetched through the guard, and kept."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -17,10 +19,13 @@ from app.delivery.url import parse_url
 LONGEST_DOCUMENT: Final = 262_144
 """Bytes. Sets of keys have some thousands."""
 _SECONDS: Final = 5.0
-_MOST_KEPT: Final = 1000
+_MOST_FAILED: Final = 1000
 # Who sends what leads to nothing must not make us ask for it again and again.
 _FAILED_SECONDS: Final = 10.0
-_MOST_AT_ONCE: Final = 16
+_MOST_AT_ONCE: Final = 64
+_MOST_OF_ONE: Final = 4
+_KEPT_BYTES: Final = 33_554_432
+_STALE_SECONDS: Final = 86_400.0
 _HEADERS: Final = header_lines({"user-agent": STANDARD_HEADERS["user-agent"], "accept": "*/*"})
 _JSON_HEADERS: Final = _HEADERS + header_lines({"content-type": "application/json"})
 
@@ -32,27 +37,35 @@ class Fetcher:
         """`client` must take answers of LONGEST_DOCUMENT."""
         self._client = client
         # With the time at which it came.
-        self._kept: LRUCache[str, tuple[float, bytes]] = LRUCache(_MOST_KEPT)
-        self._failed: TTLCache[str, None] = TTLCache(_MOST_KEPT, _FAILED_SECONDS)
+        self._kept: LRUCache[str, tuple[float, bytes]] = LRUCache(_KEPT_BYTES, getsizeof=_size)
+        self._failed: TTLCache[str, None] = TTLCache(_MOST_FAILED, _FAILED_SECONDS)
         self._asking: dict[str, asyncio.Task[bytes | None]] = {}
+        self._askers: Counter[str] = Counter()
 
-    async def get(self, url: str, seconds: float, post: bytes | None = None) -> bytes | None:
+    async def get(self, asker: str, url: str, seconds: float, post: bytes | None = None) -> bytes | None:
         """What the address answers, or answered within so many seconds; None if it gave no usable answer.
 
-        `post` is JSON to be sent with a POST instead; `url` may have a fragment, which is not sent.
-        It is called only once for all who wait for it, or not at all while too many others are.
+        `post` is JSON to be sent with a POST instead; `url` may have a fragment, which is not sent. It is called only
+        once for all who wait for it, or not at all while too many others are, or too many of the same asker (a source).
+        If it is away, what it answered in the last day is as good, unless it is to be called now (`seconds` is 0).
         """
         kept = self._kept.get(url)
-        if kept is not None and monotonic() - kept[0] < seconds:
+        age = inf if kept is None else monotonic() - kept[0]
+        if kept is not None and age < seconds:
             return kept[1]
-        if url in self._failed:
-            return None
+        found = None if url in self._failed else await self._asked_for(asker, url, post)
+        if found is None and kept is not None and seconds > 0 and age < _STALE_SECONDS:
+            return kept[1]
+        return found
+
+    async def _asked_for(self, asker: str, url: str, post: bytes | None) -> bytes | None:
         task = self._asking.get(url)
         if task is None:
-            if len(self._asking) >= _MOST_AT_ONCE:
+            if len(self._asking) >= _MOST_AT_ONCE or self._askers[asker] >= _MOST_OF_ONE:
                 return None
             task = self._asking[url] = asyncio.create_task(self._ask(url, post))
-            task.add_done_callback(partial(self._asked, url))
+            self._askers[asker] += 1
+            task.add_done_callback(partial(self._asked, asker, url))
         return await asyncio.shield(task)
 
     async def close(self) -> None:
@@ -63,8 +76,9 @@ class Fetcher:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.close()
 
-    def _asked(self, url: str, task: "asyncio.Task[bytes | None]") -> None:
+    def _asked(self, asker: str, url: str, task: "asyncio.Task[bytes | None]") -> None:
         del self._asking[url]
+        self._askers -= Counter((asker,))
         if not task.cancelled():
             task.exception()
 
@@ -85,3 +99,7 @@ class Fetcher:
         logger.warning("{} gave no answer that can be used: {}", address.partition("?")[0], outcome)
         self._failed[url] = None
         return None
+
+
+def _size(kept: tuple[float, bytes]) -> int:
+    return len(kept[1]) + 512

@@ -3,41 +3,42 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from time import monotonic
+from typing import Final, ParamSpec, TypeVar, assert_never
 
 import asyncpg
 import msgspec
-from cachetools import LRUCache
-from loguru import logger
 
 from app import clock, ids
 from app.api.inbound.event_types import ArrivedEventTypes
 from app.api.inbound.fetching import Fetcher
-from app.api.inbound.sources import OpenSource, Sources
+from app.api.inbound.rejections import Rejections
+from app.api.inbound.sources import UNKNOWN, OpenSource, Sources
 from app.api.message.service import MessageService
 from app.db.message.new import Arrival, NewMessage, Publication, Refusal, Stored
-from app.db.session import CONNECTION_ERRORS
-from app.db.source.lookup import learn, log_rejected
-from app.db.source.model import SECRET, parse_sealed, seal
+from app.db.source.lookup import learn
+from app.db.source.model import parse_sealed, seal
 from app.errors import BadRequest, InsufficientAccess, MethodNotServed, NotFound, PostriderError, Unavailable
-from app.receiving.contract import Answer, Event, Moment, Rejected, Request, Wanted
+from app.receiving.contract import SECRET_FIELD, Answer, Event, Moment, Rejected, Request, Wanted
 from app.receiving.naming import event_id_of, event_type_of
-from app.receiving.record import Received, pack, payload_of, query_without_credentials, without_credentials
+from app.receiving.record import pack, payload_of, received_of
 from app.receiving.registry import judge
 from app.sealing import Sealer
 
-UNKNOWN: Final = "No source has this URL: it was deleted, or its token was rotated. Copy the source's ingestUrl anew."
 _ELSEWHERE: Final = "This source takes no requests from this address: add it to the source's allowedIps."
 _UNSEEN: Final = "What the signature is verified with could not be fetched. Nothing was stored; send it again."
 _CHANGED: Final = "The source was changed meanwhile. Nothing was stored; send it again."
-# Of what is rejected.
-_LONGEST_BODY: Final = 65_536
+# Longer bodies are read in a thread: a rule, or JSON, may take a tenth of a second for a megabyte.
+_LONGEST_AT_ONCE: Final = 65_536
 # A certificate, and the address that a subscription is confirmed at.
 _MOST_FETCHED: Final = 3
-# Rejected requests of one source that one process keeps: so many at once, and so many a second.
-_MOST_LOGGED: Final = 100.0
-_LOGGED_PER_SECOND: Final = 10.0
+# Of what a handshake tells.
+_LONGEST_LEARNED: Final = 4096
 _FETCH_RETRY_AFTER: Final = 30
+
+
+ParametersT = ParamSpec("ParametersT")
+ResultT = TypeVar("ResultT")
 
 
 class NotVerified(PostriderError):
@@ -58,12 +59,6 @@ class Taken:
     is_new: bool = True
 
 
-@dataclass(slots=True)
-class _Allowance:
-    left: float
-    at: float
-
-
 class InboundService:
     """Receives for all sources. One for each process."""
 
@@ -82,7 +77,7 @@ class InboundService:
         self._messages = messages
         self._fetcher = fetcher
         self._event_types = event_types
-        self._allowances: LRUCache[str, _Allowance] = LRUCache(10_000)
+        self._rejections = Rejections(pool)
 
     async def receive(self, token: str, request: Request, address: str | None) -> Answer:
         """Take a request in: what is answered once it is committed.
@@ -94,7 +89,7 @@ class InboundService:
         if request.method not in source.methods:
             raise MethodNotServed(source.methods)
         if not source.admits(address):
-            await self._log(source, request, 403, _ELSEWHERE)
+            await self._rejections.keep(source, request, 403, _ELSEWHERE)
             raise InsufficientAccess(_ELSEWHERE, code="address_not_allowed")
         return (await self._take(token, source, request)).answer
 
@@ -116,10 +111,15 @@ class InboundService:
         return source
 
     async def _take(self, token: str, source: OpenSource, request: Request) -> Taken:
+        asked_at = monotonic()
         verdict = await self._judge(source, request)
+        if isinstance(verdict, Rejected) and source.found_at < asked_at:
+            # Its secret may have been changed, or told, in another process a moment ago.
+            source = await self._sources.renew(token, asked_at)
+            verdict = await self._judge(source, request)
         match verdict:
             case Event():
-                message = new_message(source, request, verdict)
+                message = await _in_turn(request, new_message, source, request, verdict)
                 result = await self._messages.put(message)
                 answer = answer_to(verdict.answer or source.provider.accepted, result)
                 self._event_types.note(source, message.event_type)
@@ -128,7 +128,7 @@ class InboundService:
                 await self._learn(token, source, verdict)
                 return Taken(verdict)
             case Rejected(status=status, reason=reason):
-                await self._log(source, request, status, reason)
+                await self._rejections.keep(source, request, status, reason)
                 raise NotVerified(reason) if status == NotVerified.status else BadRequest(reason, code="malformed")
             case _:
                 assert_never(verdict)
@@ -136,10 +136,11 @@ class InboundService:
     async def _judge(self, source: OpenSource, request: Request) -> Event | Answer | Rejected:
         fetched: dict[str, bytes] = {}
         for _ in range(_MOST_FETCHED):
-            verdict = judge(source.provider, request, source.config, Moment(clock.unix(), fetched))
+            moment = Moment(clock.unix(), fetched)
+            verdict = await _in_turn(request, judge, source.provider, request, source.config, moment)
             if not isinstance(verdict, Wanted):
                 return verdict
-            found = await self._fetcher.get(verdict.url, verdict.seconds, verdict.post)
+            found = await self._fetcher.get(source.id, verdict.url, verdict.seconds, verdict.post)
             if found is None:
                 # The provider will send it again, and then it may be there.
                 raise Unavailable(_UNSEEN, retry_after=_FETCH_RETRY_AFTER)
@@ -150,13 +151,15 @@ class InboundService:
         """Keep what a handshake told, before it is answered. Unavailable if the source is not any more as it was."""
         if not answer.learned:
             return
+        if not all(value.isprintable() and len(value) <= _LONGEST_LEARNED for value in answer.learned.values()):
+            raise BadRequest("What the handshake tells is no secret that can be kept.", code="malformed")
         before = source.found.sealed
         known = parse_sealed(None if before is None else self._sealer.open(before, source.id))
         secret_names = {field.name for field in source.provider.fields if field.secret}
         told = dict(answer.learned)
         secrets = known.secrets
-        if (secret := told.pop(SECRET, None)) is not None:
-            secrets = (secret, *(other for other in secrets if other != secret))
+        if (secret := told.pop(SECRET_FIELD, None)) is not None:
+            secrets = tuple(dict.fromkeys((secret, *secrets)))
         others = {**known.others, **{name: value for name, value in told.items() if name in secret_names}}
         options = {name: value for name, value in told.items() if name not in secret_names}
         sealed = seal(self._sealer, source.id, msgspec.structs.replace(known, secrets=secrets, others=others))
@@ -165,33 +168,13 @@ class InboundService:
         if not kept:
             raise Unavailable(_CHANGED)
 
-    async def _log(self, source: OpenSource, request: Request, status: int, reason: str) -> None:
-        """Keep a rejected request, if the source wants that. What cannot be kept is refused all the same."""
-        if not source.found.keeps_rejected or not self._may_log(source.id):
-            return
-        try:
-            received = pack(_received(source, request, request.body[:_LONGEST_BODY]))
-            await log_rejected(self._pool, ids.new_short_id("log"), source.id, status, reason, received)
-        except CONNECTION_ERRORS as error:
-            logger.warning("what {} rejected is not kept: {}: {}", source.id, type(error).__name__, error)
-
-    def _may_log(self, source_id: str) -> bool:
-        """Whoever knows a URL must not fill the database with what is refused."""
-        now = asyncio.get_running_loop().time()
-        allowance = self._allowances.get(source_id)
-        if allowance is None:
-            allowance = self._allowances[source_id] = _Allowance(_MOST_LOGGED, now)
-        left = min(_MOST_LOGGED, allowance.left + (now - allowance.at) * _LOGGED_PER_SECOND)
-        allowance.at = now
-        allowance.left = left - 1 if left >= 1 else left
-        return left >= 1
-
 
 def new_message(source: OpenSource, request: Request, event: Event) -> NewMessage:
     """The message that comes of an event."""
     payload = payload_of(request)
-    received = pack(_received(source, request, None if payload is request.body else request.body))
     found = source.found
+    body = None if payload is request.body else request.body
+    received = pack(received_of(request, source.provider, source.config, body, found.forwards_original))
     return NewMessage(
         ids.new_id("msg"),
         found.organization_id,
@@ -207,6 +190,15 @@ def new_message(source: OpenSource, request: Request, event: Event) -> NewMessag
     )
 
 
+async def _in_turn(
+    request: Request, function: Callable[ParametersT, ResultT], *args: ParametersT.args, **options: ParametersT.kwargs
+) -> ResultT:
+    """Call a function of a request; of a long one in a thread, so that others are served meanwhile."""
+    if len(request.body) <= _LONGEST_AT_ONCE:
+        return function(*args, **options)
+    return await asyncio.to_thread(function, *args, **options)
+
+
 def answer_to(accepted: Answer, result: Publication) -> Answer:
     """What is answered once the database has spoken. NotFound if the source's application is gone."""
     match result:
@@ -217,11 +209,3 @@ def answer_to(accepted: Answer, result: Publication) -> Answer:
             raise NotFound("The source's application is deleted: set another applicationId.")
         case _:
             assert_never(result)
-
-
-def _received(source: OpenSource, request: Request, body: bytes | None) -> Received:
-    said = source.provider.credentials_of
-    places = source.provider.credentials | (said(source.config) if said else frozenset())
-    query = query_without_credentials(request.url.partition("?")[2], places)
-    headers = without_credentials(request.headers, places)
-    return Received(request.method, query, headers, body, source.found.forwards_original)

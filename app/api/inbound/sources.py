@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from app import clock
 from app.db.source.lookup import FoundSource, find_by_token
 from app.db.source.model import parse_sealed
+from app.errors import NotFound
 from app.receiving.contract import Config, Provider
 from app.receiving.registry import all_providers
 from app.sealing import Sealer
@@ -24,6 +25,10 @@ _AGAIN_SECONDS: Final = 0.75
 _MOST_KNOWN: Final = 50_000
 # What nobody has is not looked up again at once: whoever guesses asks for something else each time.
 _MOST_UNKNOWN: Final = 1000
+
+_MOST_LOOK_UPS: Final = 4
+TOKEN_LENGTH: Final = 43
+UNKNOWN: Final = "No source has this URL: it was deleted, or its token was rotated. Copy the source's ingestUrl anew."
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -37,7 +42,7 @@ class OpenSource:
     config: Config = field(repr=False)
     methods: frozenset[str]
     networks: tuple[Network, ...] | None
-    # By the monotonic clock.
+    # As it was then, by the monotonic clock.
     found_at: float
 
     @property
@@ -72,6 +77,8 @@ class Sources:
         self._known: TTLCache[str, OpenSource] = TTLCache(_MOST_KNOWN, _FRESH_SECONDS)
         self._unknown: TTLCache[str, bool] = TTLCache(_MOST_UNKNOWN, _FRESH_SECONDS)
         self._finding: dict[str, asyncio.Task[OpenSource | None]] = {}
+        # Whoever guesses must not take all connections.
+        self._turns = asyncio.Semaphore(_MOST_LOOK_UPS)
 
     def cached(self, token: str) -> OpenSource | None:
         """The source, if it was found a moment ago."""
@@ -84,9 +91,19 @@ class Sources:
         """The source, None if nobody's URL has this token. Raises what the database raises, and TimeoutError."""
         if (known := self._known.get(token)) is not None:
             return known
-        if self._unknown.get(token):
+        if len(token) != TOKEN_LENGTH or self._unknown.get(token):
             return None
         return await asyncio.shield(self._look_up(token))
+
+    async def renew(self, token: str, since: float) -> OpenSource:
+        """The source as it is at `since` (monotonic) or later. Raises NotFound, and as `find` does."""
+        while True:
+            found = await asyncio.shield(self._look_up(token))
+            if found is None:
+                raise NotFound(UNKNOWN)
+            # A look-up that was under way may have begun before.
+            if found.found_at >= since:
+                return found
 
     def forget(self, token: str) -> None:
         """Look it up anew the next time."""
@@ -107,7 +124,8 @@ class Sources:
             task.exception()
 
     async def _find(self, token: str) -> OpenSource | None:
-        async with asyncio.timeout(self._patience):
+        at = monotonic()
+        async with asyncio.timeout(self._patience), self._turns:
             found = await find_by_token(self._pool, token)
         if found is None or (provider := all_providers().get(found.provider)) is None:
             self._unknown[token] = True
@@ -118,7 +136,7 @@ class Sources:
         # Of what is secret only what may be rotated is in `secrets`.
         config = Config(sealed.secrets, {**found.options, **sealed.others})
         methods = provider.methods if found.methods is None else frozenset(found.methods)
-        opened = OpenSource(found, provider, config, methods, networks, monotonic())
+        opened = OpenSource(found, provider, config, methods, networks, at)
         self._known[token] = opened
         return opened
 

@@ -10,11 +10,12 @@ from pydantic import AfterValidator, ConfigDict, Field, create_model
 from app import clock
 from app.api.fields import Dto, Flag, Text, whole
 from app.api.source.schedule import next_run
-from app.db.source.model import CRON, SECRET, Sealed
+from app.db.source.model import CRON, Sealed
 from app.receiving import contract
+from app.receiving.contract import SECRET_FIELD
 from app.receiving.registry import all_providers
 
-OTHER_SECRETS: Final = "otherSecrets"
+OTHER_SECRETS_FIELD: Final = "otherSecrets"
 _MOST_OTHER_SECRETS: Final = 4
 _LONGEST: Final = 65_536
 # As much as fits where integers are small.
@@ -98,8 +99,8 @@ def _model(kind: str, *, partly: bool) -> type[Config]:
     fields: dict[str, Any] = {}
     for asked in fields_of(kind):
         fields[asked.name] = _field(asked, required=asked.required and not partly)
-        if asked.name == SECRET:
-            fields[OTHER_SECRETS] = _other_secrets(asked)
+        if asked.name == SECRET_FIELD:
+            fields[OTHER_SECRETS_FIELD] = _other_secrets(asked)
     name = "".join(part.title() for part in kind.split("-"))
     made: type[Config] = create_model(
         f"{name}Config{'Patch' if partly else ''}",
@@ -147,15 +148,15 @@ def kept(kind: str, config: Config, before: Kept | None = None) -> Kept:
     given = {name: getattr(config, name) for name in (config.model_fields_set if before else type(config).model_fields)}
     before = before or Kept(Sealed(), {})
     secrets, others, options = list(before.sealed.secrets), dict(before.sealed.others), dict(before.options)
-    if SECRET in given:
+    if SECRET_FIELD in given:
         # Without a current one the older ones are good for nothing.
-        secrets = [given[SECRET], *secrets[1:]] if given[SECRET] is not None else []
-    if OTHER_SECRETS in given:
-        if given[OTHER_SECRETS] and not secrets:
+        secrets = [given[SECRET_FIELD], *secrets[1:]] if given[SECRET_FIELD] is not None else []
+    if OTHER_SECRETS_FIELD in given:
+        if given[OTHER_SECRETS_FIELD] and not secrets:
             raise ValueError("older secrets are kept beside a current one: give `secret`, too")
-        secrets = [*secrets[:1], *given[OTHER_SECRETS]]
+        secrets = [*secrets[:1], *given[OTHER_SECRETS_FIELD]]
     for asked in fields_of(kind):
-        if asked.name in given and asked.name != SECRET:
+        if asked.name in given and asked.name != SECRET_FIELD:
             place = others if asked.secret else options
             place.pop(asked.name, None)
             if given[asked.name] is not None:

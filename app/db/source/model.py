@@ -11,8 +11,6 @@ from sqlmodel import Field, SQLModel
 
 from app.sealing import Sealer
 
-SECRET: Final = "secret"  # noqa: S105 - the name of a field
-"""The field of a provider that may be rotated: what was given for it is in `Config.secrets`, the newest first."""
 CRON: Final = "cron"
 """The kind of source that has no URL, and makes messages by itself."""
 

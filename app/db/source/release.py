@@ -6,7 +6,7 @@ import asyncpg
 
 from app.db.message.publish import WANT
 
-BITE: Final = 500
+BITE: Final = 200
 
 # One probe of the index for each source that holds any, however many each holds.
 _GOING_ON: Final = """

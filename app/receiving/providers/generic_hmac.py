@@ -190,6 +190,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        signs_url=True,
         methods=generic.METHODS,
         prefix=generic.PREFIX,
         setup="Give the URL and the key to the sender, and say in the source's config how it signs.",

@@ -75,6 +75,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        signs_url=True,
         setup="Your app, Webhooks: Target URL. The client secret is on the app's page Auth.",
     ),
 )

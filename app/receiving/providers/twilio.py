@@ -123,6 +123,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        signs_url=True,
         accepted=_NOTHING,
         methods=frozenset({"GET", "POST"}),
         setup="The webhook URL of a phone number, a messaging service or an Event Streams sink. The auth token is "
