@@ -95,22 +95,18 @@ class Request:
                 found = found[step]
             else:
                 return None
-        if isinstance(found, str):
-            return found
-        # Not for truth values, which are numbers to Python.
-        return str(found) if type(found) in {int, float} else None
+        return _text_of(found)
 
     def texts(self, *path: str) -> list[str | None]:
         """Of each entry of a list in the JSON body, the text (or number) of that name: `*path` leads to the list.
 
         E.g. ("events", "id"), or ("id",) where the body itself is the list. Empty if there is no list.
         """
-        self.text()
-        found = self._json
+        found = self._parsed()
         for step in path[:-1]:
             found = found.get(step) if isinstance(found, dict) else None
-        count = len(found) if isinstance(found, list) else 0
-        return [self.text(*path[:-1], index, path[-1]) for index in range(count)]
+        entries = found if isinstance(found, list) else []
+        return [_text_of(entry.get(path[-1])) if isinstance(entry, dict) else None for entry in entries]
 
     def _parsed(self) -> object:
         if self._json is _UNREAD:
@@ -123,6 +119,13 @@ class Request:
 
 _UNREAD: Final = object()
 _NOT_JSON: Final = object()
+
+
+def _text_of(found: object) -> str | None:
+    if isinstance(found, str):
+        return found
+    # Not for truth values, which are numbers to Python.
+    return str(found) if type(found) in {int, float} else None
 
 
 def _parsed_slowly(body: bytes) -> object:

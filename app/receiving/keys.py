@@ -60,7 +60,7 @@ def _parsed(document: bytes) -> tuple[float, float, PublicKey]:
     try:
         certificate = x509.load_pem_x509_certificate(document)
         key = certificate.public_key()
-    except UnsupportedAlgorithm as error:
+    except (UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise ValueError(str(error)) from None
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
         raise ValueError("unknown kind of key")

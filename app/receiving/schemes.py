@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import jwt
 import orjson
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
@@ -34,6 +34,11 @@ _HASHES: Final[dict[Digest, Callable[[], hashes.HashAlgorithm]]] = {
 _NUMBER: Final = re.compile(r"[0-9]{1,16}(\.[0-9]{1,9})?", re.ASCII)
 # Clocks of those who issue tokens, and ours.
 _LEEWAY: Final = 60.0
+_KEY_TYPES: Final = ("RSA", "EC", "OKP")
+# Keys of one set that have the same id.
+_MOST_ALIKE: Final = 10
+# Base64 of 16,384 bits: OpenSSL verifies with no longer key.
+_LONGEST_MEMBER: Final = 2731
 
 
 def mac(secret: str | bytes, content: bytes, digest: Digest = "sha256") -> bytes:
@@ -148,7 +153,7 @@ def public_key(text: str) -> PublicKey:
     """
     try:
         key = _load(text.strip())
-    except (ValueError, binascii.Error, TypeError):
+    except (ValueError, binascii.Error, TypeError, UnsupportedAlgorithm):
         raise ValueError("give the public key as PEM, or as base64 (of DER, or of 32 bytes for Ed25519)") from None
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
         raise ValueError("the public key must be RSA, ECDSA, or Ed25519")
@@ -192,23 +197,45 @@ def key_of_set(document: bytes, key_id: str | None) -> PublicKey:
     Rejection if there is none.
     """
     try:
-        keys = jwt.PyJWKSet.from_dict(orjson.loads(document)).keys
-    except (jwt.PyJWTError, orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
+        listed = _listed(document)
+    except ValueError:
         raise Rejection("The provider's set of keys cannot be read.") from None
-    for key in keys:
-        if (key.key_id == key_id or (key_id is None and len(keys) == 1)) and isinstance(
-            key.key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
-        ):
-            return key.key
-    raise Rejection("The token is signed with a key that the provider does not list.")
+    meant = [entry for entry in listed if key_id is None or entry.get("kid") == key_id][:_MOST_ALIKE]
+    keys = [key for key in map(_public_key_of, meant) if key is not None]
+    if not keys or (key_id is None and len(listed) != 1):
+        raise Rejection("The token is signed with a key that the provider does not list.")
+    return keys[0]
+
+
+def _listed(document: str | bytes) -> list[dict[str, object]]:
+    """The entries of a JSON Web Key Set. ValueError if it is none."""
+    found = orjson.loads(document)
+    listed = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(listed, list) or not listed:
+        raise ValueError("there is no list of keys")
+    return [entry for entry in listed if isinstance(entry, dict)]
+
+
+def _public_key_of(entry: dict[str, object]) -> PublicKey | None:
+    """None for what is no public key. To look at a private one, or a huge one, could take hours."""
+    if entry.get("kty") not in _KEY_TYPES or "d" in entry:
+        return None
+    members = {name: value for name, value in entry.items() if isinstance(value, str) and len(value) <= _LONGEST_MEMBER}
+    try:
+        key = jwt.PyJWK(members).key
+    except (jwt.PyJWTError, LookupError, TypeError, ValueError):
+        return None
+    return key if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) else None
 
 
 def check_key_set(text: str) -> str:
     """For fields that hold a JSON Web Key Set: ValueError, with what to do, if it is none."""
     try:
-        jwt.PyJWKSet.from_dict(orjson.loads(text))
-    except (jwt.PyJWTError, orjson.JSONDecodeError, AttributeError, TypeError, ValueError):
-        raise ValueError("give the set of keys as JSON, with its `keys`") from None
+        usable = any(_public_key_of(entry) is not None for entry in _listed(text))
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("give the set of keys as JSON, with its `keys`: public ones")
     return text
 
 
@@ -249,7 +276,8 @@ def check_token(
             raise Rejection("The token is for another audience than this source's.") from None
         except jwt.InvalidIssuerError:
             raise Rejection("The token was issued by somebody else than this source's provider.") from None
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, TypeError):
+            # The latter for a key of another kind than the algorithm's.
             continue
     if claims is None:
         raise Rejection(_UNTRUE)

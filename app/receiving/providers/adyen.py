@@ -36,17 +36,24 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event:
     given = request.find(_HEADER)
     if given:
         schemes.check_mac(schemes.from_base64(given), secrets, request.body)
+        # The signature of an item must not pass for that of a body: items are signed as a line of text.
+        if not isinstance(request.json, dict):
+            raise Rejection("The body is no JSON object.", 400)
         return Event(request.text("type"))
-    items = list(_items(request))
-    if not items:
-        raise Rejection("There is neither a header hmacsignature nor a list notificationItems in the body.")
-    for item in items:
-        signature = item("additionalData", "hmacSignature")
+    names, ids = [], []
+    for item in _items(request):
+        signature, content = item("additionalData", "hmacSignature"), _content(item)
         if not signature:
             raise Rejection("An item has no hmacSignature: give the webhook an HMAC key at Adyen.")
-        schemes.check_mac(schemes.from_base64(signature), secrets, _content(item))
-    ids = [f"{item('pspReference')}.{item('eventCode')}.{item('success')}" for item in items]
-    return Event(name_of_all([item("eventCode") for item in items]), id_of_all(ids))
+        # Nor the other way round.
+        if content.startswith(b"{"):
+            raise Rejection("An item is none of Adyen's.", 400)
+        schemes.check_mac(schemes.from_base64(signature), secrets, content)
+        names.append(item("eventCode"))
+        ids.append(f"{item('pspReference')}.{item('eventCode')}.{item('success')}")
+    if not ids:
+        raise Rejection("There is neither a header hmacsignature nor a list notificationItems in the body.")
+    return Event(name_of_all(names), id_of_all(ids))
 
 
 def _items(request: Request) -> Iterator[_Item]:

@@ -103,7 +103,12 @@ def _content(kind: str, texts: dict[str, str]) -> bytes:
     missing = [name for name in _SIGNED[kind] if name != "Subject" and name not in texts]
     if missing:
         raise Rejection(f"The message has no {missing[0]}.", 400)
-    return "".join(f"{name}\n{texts[name]}\n" for name in _SIGNED[kind] if name in texts).encode()
+    # Lines are all that divides them: what a publisher wrote must not pass for an id.
+    if any("\n" in texts.get(name, "") for name in _SIGNED[kind] if name != "Message"):
+        raise Rejection("A member of the message holds a line break.", 400)
+    content = "".join(f"{name}\n{texts[name]}\n" for name in _SIGNED[kind] if name in texts)
+    # A JSON text may hold half of a surrogate pair.
+    return content.encode("utf-8", "surrogatepass")
 
 
 def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Request:

@@ -19,6 +19,9 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event:
     if len(nonces) != 1 or len(signatures) != 1:
         raise Rejection("The header signature must hold one nonce= and one signature=.")
     schemes.check_mac(schemes.from_hex(signatures[0]), config.secrets, request.body + nonces[0].encode())
+    # Nothing stands between what is signed: the body's end must not pass for the beginning of the nonce.
+    if not isinstance(request.json, dict):
+        raise Rejection("The body is no JSON object.", 400)
     kind, status = request.text("type"), request.text("status")
     return Event(f"{kind}.{status}" if kind and status else kind)
 

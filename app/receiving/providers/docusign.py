@@ -17,7 +17,10 @@ from app.receiving.contract import Config, Event, Field, Moment, Provider, Rejec
 _HEADER: Final = "x-docusign-signature-"
 _SIGNATURE: Final = re.compile(_HEADER + r"[1-9][0-9]{0,2}")
 _MOST_KEYS: Final = 100
-_STATUS: Final = re.compile(rb"<EnvelopeStatus>.{0,2000}?<Status>([A-Za-z]{1,40})</Status>", re.DOTALL)
+_ENVELOPE: Final = b"<EnvelopeStatus>"
+_STATUS: Final = re.compile(rb"<Status>([A-Za-z]{1,40})</Status>")
+# Bytes, between the two.
+_FURTHEST: Final = 2000
 
 
 def _verify(request: Request, config: Config, moment: Moment) -> Event:
@@ -33,7 +36,8 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event:
     if name := request.text("event"):
         return Event(name)
     # The older form, XML, has the envelope's status in place of an event.
-    status = _STATUS.search(request.body)
+    start = request.body.find(_ENVELOPE)
+    status = _STATUS.search(request.body, start, start + _FURTHEST) if start >= 0 else None
     return Event(f"envelope-{status[1].decode().lower()}" if status else None)
 
 

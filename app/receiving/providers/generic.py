@@ -18,6 +18,8 @@ PREFIX: Final = "webhook"
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _PARAMETER: Final = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _KEY_HEADER: Final = "x-api-key"
+# Digits; a longer number is the name of a member.
+_LONGEST_INDEX: Final = 9
 
 
 def check_header(text: str) -> str:
@@ -62,7 +64,11 @@ def _found(request: Request, config: Config, what: str) -> str | None:
     header, path = config.options.get(f"{what}Header"), config.options.get(f"{what}Path")
     if header:
         return request.find(header)
-    return request.text(*(int(step) if step.isdecimal() else step for step in path.split("."))) if path else None
+    return request.text(*map(_step, path.split("."))) if path else None
+
+
+def _step(text: str) -> str | int:
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST_INDEX else text
 
 
 def naming_headers(event: str, body: bytes, config: Config) -> list[tuple[str, str]]:

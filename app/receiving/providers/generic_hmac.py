@@ -19,6 +19,7 @@ _ENCODINGS: Final = ("hex", "base64", "base64url")
 _KEYS: Final = ("text", "hex", "base64")
 _PLACE: Final = re.compile(r"\{([a-z]+)\}")
 _PLACES: Final = frozenset({"body", "id", "method", "timestamp", "url"})
+_LONGEST_CONTENT: Final = 1000
 # Beyond, a number is one of milliseconds: as seconds it would be in the year 5138.
 _SECONDS_END: Final = 1e11
 
@@ -117,9 +118,12 @@ def _encoded(signature: bytes, config: Config) -> str:
 
 
 def _check_content(text: str) -> str:
-    unknown = set(_PLACE.findall(text)) - _PLACES
-    if unknown or "{body}" not in text:
+    places = _PLACE.findall(text)
+    if not _PLACES.issuperset(places) or "body" not in places:
         raise ValueError("give a text with {body}, and {timestamp}, {id}, {method} or {url} where they are signed")
+    # What is signed must not become many times as long as what came.
+    if len(places) != len(set(places)) or len(text) > _LONGEST_CONTENT:
+        raise ValueError(f"give a text of at most {_LONGEST_CONTENT} characters, with each place in it once")
     return text
 
 

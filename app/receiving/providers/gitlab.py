@@ -21,8 +21,10 @@ def _check_secret(text: str) -> str:
 
 def _verify(request: Request, config: Config, moment: Moment) -> Event:
     signing = tuple(secret for secret in config.secrets if secret.startswith(_SIGNING))
+    delivery = request.find("idempotency-key")
     if signing and request.find("webhook-signature") is not None:
-        standard.verify(request, Config(signing), moment)
+        # `webhook-id` is the same key, and signed: a copy must not pass for another delivery.
+        delivery = standard.verify(request, Config(signing), moment).delivery_id
     else:
         tokens = [secret for secret in config.secrets if not secret.startswith(_SIGNING)]
         if not tokens:
@@ -32,7 +34,7 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event:
         request.text("object_kind") or request.text("event_name"),
         request.text("object_attributes", "action"),
     )
-    return Event(f"{name}.{action}" if name and action else name, request.find("idempotency-key"))
+    return Event(f"{name}.{action}" if name and action else name, delivery)
 
 
 def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Request:

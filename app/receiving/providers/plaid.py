@@ -74,10 +74,11 @@ def _key(document: bytes, key_id: str) -> schemes.PublicKey:
     """Of what Plaid answers (`{"key": …}`), one key, or a set of them."""
     try:
         listed = _listed(orjson.loads(document))
+        current = [key for key in listed if isinstance(key, dict) and key.get("expired_at") is None]
+        found = orjson.dumps({"keys": current})
     except (orjson.JSONDecodeError, AttributeError, TypeError):
         raise Rejection(_UNTRUE) from None
-    current = [key for key in listed if isinstance(key, dict) and key.get("expired_at") is None]
-    return schemes.key_of_set(orjson.dumps({"keys": current}), key_id)
+    return schemes.key_of_set(found, key_id)
 
 
 def _listed(found: dict[str, object]) -> list[object]:

@@ -27,7 +27,7 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event | Answer:
         raise Rejection(schemes.WRONG)
     kind = request.text("type")
     if kind == "url_verification":
-        return Answer(200, (request.text("challenge") or "").encode(), "text/plain")
+        return Answer(200, (request.text("challenge") or "").encode("utf-8", "replace"), "text/plain")
     if kind is None:
         return _of_form(request)
     return Event(request.text("event", "type") or kind, request.text("event_id"))
