@@ -525,7 +525,22 @@ CREATE TABLE public.event_types (
 
 CREATE TABLE public.held_messages (
     source_id text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL,
     message_id text NOT NULL COLLATE pg_catalog."C"
+);
+
+
+--
+-- Name: held_messages_position_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.held_messages ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.held_messages_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 
@@ -1061,7 +1076,7 @@ ALTER TABLE ONLY public.event_types
 --
 
 ALTER TABLE ONLY public.held_messages
-    ADD CONSTRAINT held_messages_pkey PRIMARY KEY (source_id, message_id);
+    ADD CONSTRAINT held_messages_pkey PRIMARY KEY (source_id, "position");
 
 
 --

@@ -67,8 +67,10 @@ ALTER TABLE messages ADD COLUMN source_id text COLLATE "C", ADD COLUMN received 
 -- Messages of paused sources, of which deliveries are made when those go on.
 CREATE TABLE held_messages (
     source_id text COLLATE "C" NOT NULL,
+    -- In the order in which they arrived, which their ids tell only to some milliseconds.
+    position bigint GENERATED ALWAYS AS IDENTITY,
     message_id text COLLATE "C" NOT NULL,
-    PRIMARY KEY (source_id, message_id)
+    PRIMARY KEY (source_id, position)
 );
 CREATE INDEX held_messages_message_id ON held_messages (message_id);
 

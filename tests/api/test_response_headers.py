@@ -112,10 +112,13 @@ async def test_the_allow_header_names_every_method_of_a_path(app: FastAPI, clien
     }
     for path in app.openapi()["paths"]:
         asked = re.sub("{.*?}", "a", path)
-        answer = await client.request("TRACE", asked.removeprefix("/api/v1"))
+        answer = await client.request("TRACE", f"{ROOT}{asked}")
         assert answer.status_code == 405
         # A fixed path may also be one with a parameter: a message may be called `search`.
         served = {method.upper() for pattern, held in patterns.items() if pattern.fullmatch(asked) for method in held}
+        if path.startswith("/in/"):
+            # Which of them are taken, each source says itself.
+            served = set(ORDER)
         assert answer.headers["allow"].split(", ") == sorted(served, key=ORDER.index)
 
 

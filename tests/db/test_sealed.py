@@ -32,6 +32,8 @@ OPEN_BYTES: Final = {
     "broadcasts.payload",
     *("idempotency_keys.key", "idempotency_keys.request_hash", "api_tokens.hash", "one_time_tokens.hash"),
     *("idempotent_responses.request_hash", "svix_imported_rows.digest"),
+    # What arrived is content, as payloads are, and is kept without the values of credentials.
+    *("messages.received", "source_logs.received", "source_tokens.hash"),
 }
 
 

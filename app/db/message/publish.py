@@ -111,7 +111,7 @@ _PUBLISH_WITH_EXTRAS: Final = _STATEMENT.format(
     INSERT INTO payload_expiries (expires_at, message_id)
     SELECT now() + make_interval(hours => payload_hours), id FROM accepted WHERE payload_hours IS NOT NULL
 ), holding AS (
-    INSERT INTO held_messages (source_id, message_id) SELECT source_id, id FROM accepted WHERE held
+    INSERT INTO held_messages (source_id, message_id) SELECT source_id, id FROM accepted WHERE held ORDER BY place
 )""",
 )
 

@@ -23,14 +23,14 @@ SELECT h.source_id FROM holding h JOIN sources s ON s.id = h.source_id WHERE NOT
 # the payload store no line can be told: it waits for all that is before it.
 _RELEASE: Final = f"""
 WITH taken AS (
-    DELETE FROM held_messages WHERE source_id = $1 AND message_id = ANY (ARRAY(
-        SELECT message_id FROM held_messages WHERE source_id = $1 ORDER BY message_id LIMIT {BITE} FOR UPDATE))
+    DELETE FROM held_messages WHERE source_id = $1 AND position = ANY (ARRAY(
+        SELECT position FROM held_messages WHERE source_id = $1 ORDER BY position LIMIT {BITE} FOR UPDATE))
       -- It may have been paused again.
       AND EXISTS (SELECT FROM sources WHERE id = $1 AND (NOT paused OR deleted_at IS NOT NULL))
-    RETURNING message_id
+    RETURNING message_id, position
 ), held AS (
     SELECT m.id, m.application_id, m.event_type, array_to_string(m.channels, ',') AS channels, m.payload,
-           row_number() OVER (ORDER BY m.id) AS place
+           row_number() OVER (ORDER BY t.position) AS place
     FROM taken t CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = t.message_id LIMIT 1) m
 ), queued AS (
     INSERT INTO pending_deliveries (message_id, endpoint_id, application_id, shard, position, line)

@@ -16,9 +16,7 @@ from app.receiving import schemes
 from app.receiving.contract import Answer, Config, Event, Field, Moment, Provider, Rejection, Request
 
 _CHALLENGE: Final = re.compile(r"[a-f0-9]{20,32}", re.ASCII)
-_KIND: Final = re.compile(
-    rb"\s*(<\?xml[^>]*>)?\s*<notification>.{0,1000}?<kind>([A-Za-z0-9_]{1,100})</kind>", re.DOTALL
-)
+_KIND: Final = re.compile(rb"(?:<\?xml[^>]*>\s*)?<notification>.{0,1000}?<kind>([A-Za-z0-9_]{1,100})</kind>", re.DOTALL)
 _MOST_FIELDS: Final = 10
 
 
@@ -37,10 +35,10 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event | Answer:
         raise Rejection(schemes.WRONG)
     # A challenge, which anybody may have answered, must not pass for a payload: it is no XML.
     decoded = schemes.from_base64(payload.replace("\n", "").replace("\r", ""), "bt_payload")
-    kind = _KIND.match(decoded)
+    kind = _KIND.match(decoded.lstrip())
     if not kind:
         raise Rejection("bt_payload is no notification.", 400)
-    return Event(kind[2].decode(), hashlib.sha256(decoded).hexdigest())
+    return Event(kind[1].decode(), hashlib.sha256(decoded).hexdigest())
 
 
 def _challenged(request: Request, config: Config) -> Answer:

@@ -80,13 +80,14 @@ PROVIDERS: Final = (
         algorithm="HMAC-SHA256 of the body, hex",
         timestamp=None,
         dedupe="the id of the message, where the body tells of one message; else none",
-        oracle="none: the documentation has no vectors",
+        oracle="whatsapp (npm, Meta's own, no longer maintained)",
         fields=(
             Field("secret", "The app's secret.", "a1b2c3d4e5f60718293a4b5c6d7e8f90"),
             Field("verifyToken", "The verify token that you have given to Meta with the URL.", "meatyhamhock"),
         ),
         verify=_verify,
         sign=_sign,
+        credentials=frozenset({"?hub.verify_token"}),
         handshake="GET with `hub.challenge`: answers it if `hub.verify_token` is right",
         methods=frozenset({"GET", "POST"}),
         setup="App Dashboard, your app, Webhooks: Callback URL and Verify Token. The app secret is under App "

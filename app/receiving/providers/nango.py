@@ -35,7 +35,7 @@ PROVIDERS: Final = (
         algorithm="HMAC-SHA256 of the body, hex",
         timestamp=None,
         dedupe=None,
-        oracle="none: the documentation has no vectors",
+        oracle="@nangohq/node (npm)",
         fields=(
             Field("secret", "The signing key of the environment's webhooks.", "6512bd43-d9ca-46e0-ac99-0b0a82652dca"),
         ),

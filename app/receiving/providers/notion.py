@@ -48,7 +48,7 @@ PROVIDERS: Final = (
         algorithm="HMAC-SHA256 of the body, hex, after `sha256=`",
         timestamp=None,
         dedupe="`id` of the body",
-        oracle="none: Notion publishes neither a package that verifies nor a signed example",
+        oracle="@notionhq/client (npm)",
         fields=(
             Field(
                 "secret",

@@ -2,7 +2,8 @@
 https://developers.pandadoc.com/reference/webhook-payload (events).
 
 The query parameter `signature` is the hex of HMAC-SHA256 of the body under the subscription's shared key. The body is
-an array of one notification or more; none has an id of its own. PandaDoc sends again only when somebody asks for it.
+an array of one notification or more; none has an id of its own, but the request has one since July 2026, when PandaDoc
+began to send again by itself: `X-PandaDoc-Webhook-Event-Id`.
 """
 
 from typing import Final
@@ -13,6 +14,7 @@ from app.receiving.contract import Config, Event, Field, Moment, Provider, Rejec
 from app.receiving.naming import name_of_all
 
 _PARAMETER: Final = "signature"
+_ID: Final = "x-pandadoc-webhook-event-id"
 
 
 def _verify(request: Request, config: Config, moment: Moment) -> Event:
@@ -22,13 +24,14 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event:
     schemes.check_mac(schemes.from_hex(given), config.secrets, request.body)
     if not isinstance(request.json, list):
         raise Rejection("The body is not an array of notifications.", 400)
-    return Event(name_of_all(request.texts("event")))
+    return Event(name_of_all(request.texts("event")), request.find(_ID))
 
 
 def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Request:
     joint = "&" if urlsplit(url).query else "?"
     signed = f"{url}{joint}{_PARAMETER}={schemes.mac(config.secrets[0], body).hex()}"
-    return Request("POST", signed, (("content-type", "application/json"),), body)
+    headers = (("content-type", "application/json"), (_ID, schemes.sample_id(event, body)))
+    return Request("POST", signed, headers, body)
 
 
 PROVIDERS: Final = (
@@ -39,7 +42,7 @@ PROVIDERS: Final = (
         header="`signature` of the query",
         algorithm="HMAC-SHA256 of the body, hex",
         timestamp=None,
-        dedupe=None,
+        dedupe="`X-PandaDoc-Webhook-Event-Id`",
         oracle="none: openssl computes the MAC that PandaDoc's documentation describes",
         fields=(Field("secret", "The shared key of the webhook subscription.", "Bm4zpFcGtWfRqWvTeXyZkL"),),
         verify=_verify,

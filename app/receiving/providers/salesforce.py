@@ -19,6 +19,8 @@ _OUTBOUND: Final = b"http://soap.sforce.com/2005/09/outbound"
 # Read without an XML parser, which would have to be kept from entities: ids are letters and digits.
 _NOTIFICATION: Final = re.compile(rb"<(?:[\w.-]+:)?Notification\s*>\s*<(?:[\w.-]+:)?Id\s*>\s*([A-Za-z0-9]{15,18})\s*<")
 _OBJECT: Final = re.compile(rb"<(?:[\w.-]+:)?sObject\b[^>]{0,500}?\bxsi:type\s*=\s*[\"'](?:[\w.-]+:)?(\w{1,100})[\"']")
+# Bytes: the first object stands near the beginning.
+_FURTHEST: Final = 16_384
 _ACK: Final = Answer(
     200,
     b'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope '
@@ -37,7 +39,7 @@ def _verify(request: Request, config: Config, moment: Moment) -> Event:
     if _OUTBOUND not in request.body:
         return Event(request.text("event") or request.text("type"), request.text("id"))
     ids = [each.decode() for each in _NOTIFICATION.findall(request.body)]
-    kind = _OBJECT.search(request.body)
+    kind = _OBJECT.search(request.body, 0, _FURTHEST)
     return Event(kind[1].decode() if kind else None, id_of_all(ids), _ACK)
 
 

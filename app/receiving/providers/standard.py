@@ -115,7 +115,8 @@ def _provider(name: str, title: str, documentation: str, family: str = "svix") -
         algorithm="HMAC-SHA256 (`v1`) or Ed25519 (`v1a`) of `id.timestamp.body`, base64",
         timestamp=f"`{family}-timestamp`, 5 min",
         dedupe=f"`{family}-id`",
-        oracle="standardwebhooks (PyPI)" if family == "webhook" else "svix (PyPI)",
+        oracle=("standardwebhooks (PyPI)" if family == "webhook" else "svix (PyPI)")
+        + (", resend (npm)" if name == "resend" else ""),
         fields=(
             Field(
                 "secret",

@@ -62,7 +62,7 @@ PROVIDERS: Final = (
         algorithm="HMAC-SHA256 of the body, base64",
         timestamp=None,
         dedupe=None,
-        oracle="none: the documentation has no vectors",
+        oracle="none: X's package that verifies (twitter-autohook, npm) is archived and too large; no vectors",
         fields=(
             Field("secret", "The app's consumer secret (API key secret).", "z3ZX4v7mAAUGykl3EcmkqbartmuW8VFOOzCloLx"),
         ),
