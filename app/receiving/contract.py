@@ -274,6 +274,11 @@ class Provider:
     # Where the source's URL is entered at the provider, and where its secret is found: one sentence or two.
     setup: str | None = None
 
+    @property
+    def event_prefix(self) -> str:
+        """The word that its events begin with."""
+        return self.prefix or self.name
+
 
 def within(timestamp: float, now: float, tolerance: float = _TOLERANCE) -> None:
     """Rejection if a time (Unix, seconds) is further than `tolerance` seconds from now, before or after."""

@@ -14,7 +14,7 @@ _DIGEST_LENGTH: Final = 40
 
 def event_type_of(provider: Provider, event: Event) -> str:
     """The event type: the provider's word and its own name of the event, with `_` for what names may not hold."""
-    prefix = provider.prefix or provider.name
+    prefix = provider.event_prefix
     if not event.name:
         return prefix
     name = _NOT_IN_NAMES.sub("_", event.name).strip("._")

@@ -25,6 +25,9 @@ class ArrivedEventTypes:
 
     def note(self, source: OpenSource, event_type: str) -> None:
         """Have its organization know an event type, soon. Whoever sent it does not wait for that."""
+        if not source.is_verified and event_type != source.provider.event_prefix:
+            # Whoever knows the URL could make up as many as there may be.
+            return
         place = source.found.organization_id, event_type
         # What there is no room for now is noted when the next one arrives.
         if place in self._known or len(self._adding) >= _MOST_AT_ONCE:
@@ -41,7 +44,7 @@ class ArrivedEventTypes:
     async def _add(self, source: OpenSource, event_type: str) -> None:
         provider, organization_id = source.provider, source.found.organization_id
         description = f"Sent by {provider.title}, and arrived at a source."
-        group = provider.prefix or provider.name
+        group = provider.event_prefix
         try:
             await add_arrived(self._pool, organization_id, event_type, description, group)
         except CONNECTION_ERRORS as error:

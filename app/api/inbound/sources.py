@@ -49,6 +49,11 @@ class OpenSource:
     def id(self) -> str:
         return self.found.id
 
+    @property
+    def is_verified(self) -> bool:
+        """Whether what arrives must prove whose it is."""
+        return bool(self.config.secrets or self.config.options)
+
     def admits(self, address: str | None) -> bool:
         """Whether requests may come from an address; None: it is not known."""
         if self.networks is None:
