@@ -45,7 +45,6 @@ class Oracle:
 
 ORACLES: Final = (
     Oracle("linear", "@linear/sdk", "Issue.create", "linear-signature", timed=True),
-    Oracle("meta", "whatsapp", "whatsapp_business_account.messages", "x-hub-signature-256", signs=True),
     Oracle("nango", "@nangohq/node", "auth", "x-nango-hmac-sha256"),
     Oracle("notion", "@notionhq/client", "page.content_updated", "x-notion-signature", signs=True),
     Oracle(

@@ -192,6 +192,7 @@ def _base64(content: str) -> str:
 
 # Who has neither a package nor vectors: the documentation, read once more.
 AS_DOCUMENTED: Final[dict[str, Callable[[str], dict[str, str]]]] = {
+    "meta": lambda _: {"x-hub-signature-256": f"sha256={_hex(BODY)}"},
     "twitter": lambda _: {"x-twitter-webhooks-signature": f"sha256={_base64(BODY)}"},
     "telegram": lambda _: {"x-telegram-bot-api-secret-token": KEY},
     "typeform": lambda _: {"typeform-signature": f"sha256={_base64(BODY)}"},

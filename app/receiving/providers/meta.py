@@ -80,7 +80,7 @@ PROVIDERS: Final = (
         algorithm="HMAC-SHA256 of the body, hex",
         timestamp=None,
         dedupe="the id of the message, where the body tells of one message; else none",
-        oracle="whatsapp (npm, Meta's own, no longer maintained)",
+        oracle="none: Meta's package (WhatsApp, npm) never left alpha, and the documentation has no vectors",
         fields=(
             Field("secret", "The app's secret.", "a1b2c3d4e5f60718293a4b5c6d7e8f90"),
             Field("verifyToken", "The verify token that you have given to Meta with the URL.", "meatyhamhock"),

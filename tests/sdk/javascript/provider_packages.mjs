@@ -1,6 +1,5 @@
 // What providers' own packages make of requests: for each what it says of it (false: refused), and, where the package
 // signs, its signature of the first one's body.
-import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
 
 const { provider, secret, requests } = JSON.parse(await text(process.stdin));
@@ -14,12 +13,6 @@ const packages = {
     const client = new LinearWebhookClient(secret);
     const stamp = (body) => JSON.parse(body).webhookTimestamp;
     return { verify: ({ body, headers }) => client.verify(Buffer.from(body), headers["linear-signature"], stamp(body)) };
-  },
-  async meta() {
-    // It does not export what its server verifies with.
-    const { generateXHub256Sig } = createRequire(import.meta.url)("./node_modules/whatsapp/build/utils.js");
-    const sign = (body) => `sha256=${generateXHub256Sig(body, secret)}`;
-    return { sign, verify: ({ body, headers }) => headers["x-hub-signature-256"] === sign(body) };
   },
   async nango() {
     const { Nango } = await import("@nangohq/node");
