@@ -1,6 +1,7 @@
 """Nango: https://nango.dev/docs/guides/platform/webhooks-from-nango
 
-`X-Nango-Hmac-Sha256` is the hex of HMAC-SHA256 of the body under the environment's secret key. The older
+`X-Nango-Hmac-Sha256` is the hex of HMAC-SHA256 of the body under the environment's secret key, or
+its webhook signing key where it has one. The older
 `X-Nango-Signature`, a plain hash, is not looked at. Bodies have no id.
 """
 

@@ -29,6 +29,7 @@ def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Requ
         (_TOPIC, event.replace(".", "/")),
         (_ID, schemes.sample_id(event, body)),
         ("x-shopify-shop-domain", "acme.myshopify.com"),
+        ("x-shopify-api-version", "2026-10"),
         (_SIGNATURE, b64encode(schemes.mac(config.secrets[0], body)).decode()),
     )
     return Request("POST", url, headers, body)
