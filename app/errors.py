@@ -53,7 +53,12 @@ class Conflict(PostriderError):
 
 
 class PayloadTooLarge(PostriderError):
+    """`limit`: how many bytes may be sent."""
+
     status, code, text = 413, "payload_too_large", "Request payload is too large."
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"{self.text} At most {limit} bytes are taken: operators set POSTRIDER_MAX_BODY_BYTES.")
 
 
 class EncodedBody(PostriderError):

@@ -52,9 +52,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings,
         title="Postrider",
         version=__version__,
-        summary="A webhook gateway that speaks the Svix API: it sends webhooks.",
-        description="Messages that are published here are delivered to customers' endpoints, signed and retried. Svix "
-        "SDKs work unmodified: their `server_url` is this server's address.",
+        summary="A webhook gateway that speaks the Svix API: it sends webhooks, and receives them.",
+        description="Messages that are published here are delivered to customers' endpoints, signed and retried. What "
+        "providers post to sources is verified, kept and delivered in the same way. Svix SDKs work unmodified: their "
+        "`server_url` is this server's address.",
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=_lifespan,
         redirect_slashes=False,

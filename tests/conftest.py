@@ -28,6 +28,10 @@ for _name in [name for name in os.environ if name.startswith(("POSTRIDER_", "SVI
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Each HTTP client would read the certificates of all authorities that there are, which takes longer than a test does; none
+# of them has signed for loopback.
+os.environ["SSL_CERT_DIR"] = os.devnull
+
 loopback.guard()
 
 # What is imported and collected stays; to look for garbage in it, again and again, costs each process a second or two.

@@ -6,13 +6,15 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from app.api.examples import Examples, MissingExample
-from app.api.responses import ERRORS, code_of
+from app.api.responses import ERRORS, SAID, code_of
 from app.api.tags import TAGS
 
 Json = dict[str, Any]
 
 _JSON: Final = "application/json"
 _OPEN_TAGS: Final = frozenset({"Health"})
+# Of what is called by providers, not by clients: its own point says all that it answers, and there are no others.
+_OF_PROVIDERS: Final = "inbound.receive"
 _CREATED: Final = ("200", "201", "202")
 # Which field of what was created names it in the paths of others.
 _NAMES: Final = {
@@ -57,7 +59,10 @@ def complete(document: Json) -> None:
     for _, method, operation in _operations(document):
         if _OPEN_TAGS & set(operation.get("tags", ())):
             operation["security"] = []
-        if method == "post":
+        if operation["operationId"] == _OF_PROVIDERS:
+            # FastAPI's own: its only parameter can be any text.
+            operation["responses"].pop("422")
+        elif method == "post":
             _take_idempotency_key(operation)
         _show_examples(operation, examples)
         _share_errors(operation, components.setdefault("responses", {}))
@@ -107,7 +112,8 @@ def _show_examples(operation: Json, examples: Examples) -> None:
     for status, response in operation["responses"].items():
         example = response.get("content", {}).get(_JSON, {}).get("example")
         if int(status) >= HTTPStatus.BAD_REQUEST and isinstance(example, dict) and "code" in example:
-            example |= {"code": code_of(int(status)), "detail": f"{response['description']}."}
+            said = {"code": code_of(int(status)), "detail": f"{response['description']}."}
+            example |= said | response.pop(SAID, {})
 
 
 def _share_errors(operation: Json, shared: Json) -> None:

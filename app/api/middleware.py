@@ -93,7 +93,7 @@ class RequestMiddleware:
         if (length := headers.get(b"content-length")) is not None:
             # The server cuts the body at the declared length, so that it needs no counting.
             if int(length) > self._max_body_bytes:
-                app = problem(PayloadTooLarge())
+                app = problem(PayloadTooLarge(self._max_body_bytes))
         elif b"transfer-encoding" in headers:
             app = _Counted(app, self._max_body_bytes)
         is_inbound = scope["path"].startswith(_INBOUND)
@@ -118,7 +118,7 @@ class _Counted:
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
-        self._left = max_body_bytes
+        self._most = self._left = max_body_bytes
         self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +126,7 @@ class _Counted:
             message = await receive()
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                raise PayloadTooLarge
+                raise PayloadTooLarge(self._most)
             return message
 
         async def send_unless_refused(message: Message) -> None:
@@ -141,7 +141,7 @@ class _Counted:
             if self._left >= 0:
                 raise
         if self._left < 0 and not self._started:
-            await problem(PayloadTooLarge())(scope, receive, send)
+            await problem(PayloadTooLarge(self._most))(scope, receive, send)
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

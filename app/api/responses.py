@@ -36,6 +36,8 @@ class ViolationsOut(Dto):
     detail: list[ViolationOut]
 
 
+SAID: Final = "x-said"
+"""Of an error in the OpenAPI document: the code and the detail of its example; the key itself is taken out."""
 CODES: Final = {
     400: "generic_error",
     401: "authentication_failed",

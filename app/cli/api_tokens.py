@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
-from app.api.api import router
+from app.api.api import routes
 from app.api.api_token.models import ApiTokenCensoredOut, ApiTokenExpireIn, ApiTokenIn
 from app.api.api_token.service import ApiTokenService
 from app.api.auth.service import revoke as revoke_jwt
@@ -69,9 +69,7 @@ def create_token(name: str, scopes: list[str], organization: str, as_json: bool)
         body = ApiTokenIn(name=name, scopes=scopes or None)
     except ValidationError as error:
         raise CannotRun(error.errors(include_url=False)[0]["msg"], code=2) from None
-    api = FastAPI()
-    api.include_router(router)
-    operations = operation_names(api) if scopes else frozenset[str]()
+    operations = operation_names(FastAPI(routes=routes())) if scopes else frozenset[str]()
 
     async def create(session: AsyncSession) -> tuple[str, bytes]:
         trail = record(session)

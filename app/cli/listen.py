@@ -10,7 +10,7 @@ from app.cli.verify import parse_since
 
 LISTEN_EXIT_CODES: Final = (
     "Exit codes: 1 no source is left to follow, 2 wrong usage, 75 the server is away, 78 wrong setting, 130 Ctrl-C, "
-    "which is how it ends."
+    "which is how it ends, 143 SIGTERM."
 )
 
 
@@ -18,10 +18,10 @@ def listen(
     to: Annotated[str, typer.Option(metavar="URL", help="Where each event is posted: your own machine.")],
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="ID|UID", help="Only what arrives at this source; repeat it. Default: at all."),
+        typer.Option(metavar="ID|UID", help="Only what arrives at this source; repeat it. Default: all sources."),
     ] = None,
     event_type: Annotated[
-        list[str] | None, typer.Option(help="Only this event type, such as stripe.invoice.paid; repeat it.")
+        list[str] | None, typer.Option(help="Only this event type: stripe.invoice.paid, or invoice.paid; repeat it.")
     ] = None,
     since: Annotated[
         datetime | None,

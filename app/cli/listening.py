@@ -1,8 +1,10 @@
 """What `postrider listen` does: follows the feeds of sources, and posts each event to a developer's machine."""
 
 import asyncio
+import signal
+import threading
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
@@ -14,6 +16,7 @@ import msgspec
 
 from app import clock
 from app.cli.listening_lines import Lines, Outcome
+from app.cli.listening_types import types_of, unmatched
 from app.cli.process import CannotRun
 from app.cli.remote import Address, Away, Refused, Remote, Source, cannot_run, check_url, choose, listed, said
 from app.receiving.record import HIDDEN, OF_THE_WAY
@@ -24,12 +27,14 @@ _PAGE: Final = 10
 # Sources of which a page is read and forwarded at the same time.
 _AT_ONCE: Final = 8
 _INTERVAL: Final = 1.0
-_LONGEST_WAIT: Final = 30.0
+_LONGEST_WAIT: Final = 2.0
 _RECEIVER_SECONDS: Final = 30.0
 _RECEIVER_INTERVAL: Final = 0.25
 _LONGEST_RECEIVER_WAIT: Final = 8.0
 # Of an answer, of which nothing is shown; a connection on which more is to come is closed.
 _MOST_ANSWERED: Final = 65_536
+# What a shell says of who ended by SIGTERM.
+_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Event(msgspec.Struct, rename="camel", frozen=True):
@@ -85,13 +90,20 @@ class _Wait:
 
 
 def run(settings: Settings, wish: Wish, server: str | None, token: str | None, *, as_json: bool) -> int:
-    """Listen until Ctrl-C, or until there is no source left; the exit code. CannotRun if it cannot be begun."""
+    """Listen until Ctrl-C or SIGTERM, or until no source is left; the exit code. CannotRun if it cannot be begun."""
     check_url(wish.to)
     address, lines = Address.find(settings, server, token), Lines(as_json=as_json)
-    return asyncio.run(_listen(address, wish, lines))
+    try:
+        return asyncio.run(_listen(address, wish, lines))
+    except asyncio.CancelledError:
+        return _TERMINATED
 
 
 async def _listen(address: Address, wish: Wish, lines: Lines) -> int:
+    task = asyncio.current_task()
+    # Elsewhere no signals can be handled.
+    if task is not None and threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with Remote(address) as remote:
         try:
             there = await remote.sources()
@@ -103,6 +115,8 @@ async def _listen(address: Address, wish: Wish, lines: Lines) -> int:
         names = ", ".join(source.uid or source.name for source in chosen[:5])
         more = f" and {len(chosen) - 5} more" if len(chosen) > 5 else ""
         lines.note(f"{names}{more} → {wish.to}; end it with Ctrl-C")
+        for note in _notes_of_types(chosen, wish):
+            lines.note(note)
         # By the server's clock, if it has told what that shows.
         since = wish.since or remote.time or clock.now()
         try:
@@ -111,6 +125,15 @@ async def _listen(address: Address, wish: Wish, lines: Lines) -> int:
         finally:
             lines.summary()
     return 1
+
+
+def _notes_of_types(sources: Sequence[Source], wish: Wish) -> Iterator[str]:
+    asked = dict.fromkeys(name for source in sources for name in types_of(source, wish.event_types))
+    if asked:
+        shown = list(asked)[:10]
+        yield f"only {', '.join(shown)}{f' and {len(asked) - 10} more' if len(asked) > 10 else ''}"
+    for name in unmatched(sources, wish.event_types):
+        yield f"{name} will not come: none of these sources is of that provider; `postrider trigger --list` shows names"
 
 
 class Listener:
@@ -141,9 +164,9 @@ class Listener:
                 tasks.create_task(self._follow(source, since, interval))
 
     async def _follow(self, source: Source, since: datetime, interval: float) -> None:
-        asked = [("limit", str(_PAGE)), *(("event_types", name) for name in self._wish.event_types)]
+        asked = [("limit", str(_PAGE)), *(("event_types", name) for name in types_of(source, self._wish.event_types))]
         position = ("after", since.astimezone(UTC).isoformat())
-        wait = _Wait(_INTERVAL, _LONGEST_WAIT)
+        wait = _Wait(_INTERVAL, max(_LONGEST_WAIT, interval))
         while True:
             try:
                 async with self._turns:

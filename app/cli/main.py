@@ -32,7 +32,7 @@ command = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="A self-hosted webhook gateway that speaks the Svix API: it sends webhooks.",
+    help="A self-hosted webhook gateway that speaks the Svix API: it sends webhooks, and receives them.",
     epilog=_EXIT_CODES,
 )
 

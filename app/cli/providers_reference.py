@@ -4,15 +4,17 @@
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from app.receiving.contract import Field, Provider
+from app.api.source.configs import fields_of
+from app.db.source.model import CRON
+from app.receiving.contract import SECRET_FIELD, Config, Field, Provider
 from app.receiving.registry import all_providers
+from app.receiving.sample_types import sample_types
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs/reference/providers.md"
-_SAMPLES: Final = Path(__file__).resolve().parents[1] / "receiving/samples"
 
 _USUAL: Final = 200
 
@@ -27,7 +29,11 @@ What a source can be for: {count} providers ([how to use them](../how-to/receive
 - A timestamp may be that far from the server's clock, before or after.
 - *Dedupe* is what stays the same when the provider sends an event again: that creates no second message. With **none**,
   each request is a message of its own.
+- The *event type* is the provider's name (`webhook` for the generic ones) and its own name of the event, with `_` for
+  characters that names may not hold: letters, digits, `-`, `_` and `.` stay. The sections below say it of each sample.
 - *Oracle* is what the tests compare with: the provider's own package, or vectors that its documentation publishes.
+- What is entered as a secret must have no white space before or after it.
+- `cron` is no provider, and is [at the end](#cron).
 - Fields in **bold** are required. Those with a key (🔑) are sealed in the database, and not shown again.
 
 | Provider | Proof | Algorithm | Timestamp | Dedupe | Handshake | Oracle |
@@ -42,6 +48,7 @@ def page() -> str:
     parts += [_row(provider) for provider in providers.values()]
     for provider in providers.values():
         parts.append("\n" + "\n".join(_section(provider)) + "\n")
+    parts.append("\n" + "\n".join(_cron()) + "\n")
     return "".join(parts)
 
 
@@ -67,19 +74,37 @@ def _section(provider: Provider) -> Iterator[str]:
     yield f"## {provider.name}\n"
     yield f"{provider.title}: [documentation]({provider.documentation}).{_more(provider)}\n"
     if provider.fields:
-        yield "| Field of `config` | What it is |"
-        yield "|---|---|"
-        for field in provider.fields:
-            yield f"| {_field(field)} | {_cell(field.description)} |"
-        yield ""
+        yield from _fields(provider.fields)
     yield f"1. `{_example(provider)}`"
     yield f"2. {provider.setup or f'Give the source’s `ingestUrl` to {provider.title}.'}"
 
 
+def _fields(fields: Sequence[Field]) -> Iterator[str]:
+    yield "| Field of `config` | What it is |"
+    yield "|---|---|"
+    for field in fields:
+        yield f"| {_field(field)} | {_cell(field.description)} |"
+    yield ""
+
+
+def _cron() -> Iterator[str]:
+    """Of what is no provider's, and has no URL."""
+    fields = fields_of(CRON)
+    yield f"## {CRON}\n"
+    yield (
+        "Nobody posts to such a source: it makes a message of its own, of type `cron`, at each time that `schedule` "
+        "names ([how](../how-to/receive-webhooks.md#have-messages-made-on-a-schedule)). The fields are minute, hour, "
+        "day of the month (`L`: the last), month and day of the week, in UTC; each a number, `*`, a list (`0,30`), a "
+        "range (`9-17`) or steps (`*/5`). There is nothing to trigger.\n"
+    )
+    yield from _fields(fields)
+    config = {field.name: _value(field) for field in fields if field.required}
+    yield f"`{_body('Close the books', CRON, config)}`"
+
+
 def _more(provider: Provider) -> str:
     """What differs from most, and what `postrider trigger` can send."""
-    start = f"{provider.name}."
-    samples = sorted({path.stem.removeprefix(start) for path in _SAMPLES.glob(f"{start}*")})
+    samples = sample_types(provider)
     found = ""
     if provider.methods != {"POST"}:
         found += f" Methods: {', '.join(sorted(provider.methods))}."
@@ -89,8 +114,13 @@ def _more(provider: Provider) -> str:
         names = ", ".join(f"`{name}`" for name in sorted(provider.credentials))
         found += f" Neither kept nor passed on: {names}."
     if samples:
-        found += f" Samples: {', '.join(f'`{name}`' for name in samples)}."
+        shown = ", ".join(f"`{name}` ({_type(event_type)})" for name, event_type in samples.items())
+        found += f" Samples, and the event types that they become: {shown}."
     return found
+
+
+def _type(event_type: str | None) -> str:
+    return "a handshake" if event_type is None else f"`{event_type}`"
 
 
 def _field(field: Field) -> str:
@@ -100,8 +130,31 @@ def _field(field: Field) -> str:
 
 def _example(provider: Provider) -> str:
     """The body that creates a source, with the fields that are required."""
-    body: dict[str, object] = {"name": provider.title, "type": provider.name}
-    config = {field.name: _value(field) for field in provider.fields if field.required}
+    return _body(provider.title, provider.name, example_config(provider))
+
+
+def example_config(provider: Provider) -> dict[str, object]:
+    """What is required; and where that is not enough, what comes first of the rest."""
+    asked = [field for field in provider.fields if field.required]
+    left = [field for field in provider.fields if not field.required]
+    while left and not _is_enough(provider, asked):
+        asked.append(left.pop(0))
+    return {field.name: _value(field) for field in asked}
+
+
+def _is_enough(provider: Provider, asked: Sequence[Field]) -> bool:
+    options = {field.name: field.example for field in asked if field.name != SECRET_FIELD}
+    secrets = tuple(field.example for field in asked if field.name == SECRET_FIELD)
+    try:
+        if provider.check is not None:
+            provider.check(Config(secrets, options))
+    except ValueError:
+        return False
+    return True
+
+
+def _body(name: str, kind: str, config: Mapping[str, object]) -> str:
+    body: dict[str, object] = {"name": name, "type": kind}
     if config:
         body["config"] = config
     return json.dumps(body, ensure_ascii=False)

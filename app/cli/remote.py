@@ -156,6 +156,8 @@ def check_url(url: str) -> None:
 
 def said(error: Exception) -> str:
     """What an error says, if it says anything."""
+    if isinstance(error, httpx.TimeoutException):
+        return "no connection in time" if isinstance(error, httpx.ConnectTimeout) else "no answer in time"
     return str(error) or type(error).__name__
 
 
@@ -185,6 +187,6 @@ def choose(sources: Sequence[Source], wanted: str) -> Source:
 def listed(sources: Sequence[Source]) -> str:
     """Which there are, or how to make one."""
     if not sources:
-        return "there is none; create one with POST /ingest/api/v1/source, see docs/how-to/receive-webhooks.md"
+        return "there are no sources; create one with POST /ingest/api/v1/source, see docs/how-to/receive-webhooks.md"
     shown = ", ".join(f"{source.uid or source.id} ({source.type})" for source in sources[:20])
     return f"there are {shown}{' and more' if len(sources) > 20 else ''}"

@@ -35,7 +35,9 @@ def trigger(
     as_curl: Annotated[
         bool, typer.Option("--print", help="With --to: print the signed request as curl, and send nothing.")
     ] = False,
-    listing: Annotated[bool, typer.Option("--list", help="List the providers and their samples.")] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="List the providers, their samples, and the event type of each.")
+    ] = False,
     server: Server = None,
     token: Token = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

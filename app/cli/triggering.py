@@ -17,8 +17,10 @@ from app import clock
 from app.cli.database import TEMPORARY
 from app.cli.process import CannotRun
 from app.cli.remote import Address, Away, Refused, Remote, Source, cannot_run, check_url, choose, listed, said
+from app.db.source.model import CRON
 from app.receiving.contract import SECRET_FIELD, CannotSign, Config, Provider, Request
 from app.receiving.registry import all_providers
+from app.receiving.sample_types import sample_types
 from app.receiving.samples import Sample, names_of, sample
 from app.receiving.trigger import signed_anew
 from app.settings import Settings
@@ -49,14 +51,19 @@ class _Triggered(msgspec.Struct, rename="camel"):
 
 
 def list_samples(provider: str | None, *, as_json: bool) -> None:
-    """Print the providers (or one) and the events of which there are samples. CannotRun for one that there is not."""
+    """Print the providers (or one), their samples, and the event type of each. CannotRun for one that there is not."""
     names = [_provider(provider).name] if provider is not None else [name for name in all_providers() if names_of(name)]
+    types = {name: sample_types(all_providers()[name]) for name in names}
     if as_json:
-        typer.echo(orjson.dumps({name: names_of(name) for name in names}))
+        typer.echo(orjson.dumps(types))
         return
     width = max(map(len, names))
-    for name in names:
-        typer.echo(f"{name:<{width}}  {'  '.join(names_of(name)) or '(no samples)'}")
+    widest = max((len(event) for events in types.values() for event in events), default=0)
+    for name, events in types.items():
+        for event, event_type in events.items():
+            typer.echo(f"{name:<{width}}  {event:<{widest}}  {event_type or '(a handshake)'}")
+        if not events:
+            typer.echo(f"{name:<{width}}  (no samples)")
 
 
 def at_source(
@@ -100,7 +107,7 @@ def _source(sources: Sequence[Source], provider: str, reference: str | None) -> 
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise CannotRun(f"there is no source of type {provider}: {listed([])}", code=2)
+        raise CannotRun(f"no source is of type {provider}: {listed(sources)}", code=2)
     raise CannotRun(f"name a source with --source: {listed(fitting)}", code=2)
 
 
@@ -113,9 +120,10 @@ def request(wish: Wish, to: str, secret: str | None, options: Sequence[str]) -> 
         return signed_anew(provider, _sample(provider, wish.event), config, clock.unix(), to)
     except CannotSign as reason:
         fields = ", ".join(
-            f"--{SECRET_FIELD}" if one.name == SECRET_FIELD else f"--option {one.name}=…" for one in provider.fields
+            f"--{SECRET_FIELD} …" if one.name == SECRET_FIELD else f"--option {one.name}=…" for one in provider.fields
         )
-        raise CannotRun(f"{reason} ({provider.title} has {fields or 'no fields'})", code=2) from None
+        hint = f"give {provider.title}'s config as {fields}" if fields else f"{provider.title} has no config"
+        raise CannotRun(f"{str(reason).rstrip('.')}; {hint}", code=2) from None
 
 
 def _config(provider: Provider, secret: str | None, options: Sequence[str]) -> Config:
@@ -138,6 +146,9 @@ def _config(provider: Provider, secret: str | None, options: Sequence[str]) -> C
 
 
 def _provider(name: str) -> Provider:
+    if name == CRON:
+        text = "cron is no provider: nothing is posted to such a source, which makes its messages at the times it names"
+        raise CannotRun(text, code=2)
     found = all_providers().get(name)
     if found is None:
         near = difflib.get_close_matches(name, all_providers(), n=1)

@@ -216,6 +216,7 @@ class Up:
         say(f"  URL    {url}")
         say(f"  Docs   {url}/docs")
         say(f"  Token  {token}")
+        say("  Webhooks of providers (Stripe, GitHub, …) arrive at sources: docs/how-to/receive-webhooks.md")
         say("  Beside it, give `make token` and `make demo` the same POSTRIDER_LISTEN_ADDRESS and POSTRIDER_DATA_DIR.")
         say()
         self._console.title("An application and a first message, with curl:")

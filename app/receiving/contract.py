@@ -267,6 +267,10 @@ class Provider:
     credentials: frozenset[str] = frozenset()
     # Where the source's config says in which header, or parameter of the query (as `?name`), the secret itself stands.
     credentials_of: Callable[[Config], frozenset[str]] | None = None
+    # Raises ValueError, with what to do, for a config of good fields with which nothing could ever be verified.
+    check: Callable[[Config], None] | None = None
+    # Whether, with this config, whoever knows the URL is believed. None: with none.
+    is_open: Callable[[Config], bool] | None = None
     # Whether the address that the provider was told is part of what is signed.
     signs_url: bool = False
     # Events begin with this word: `stripe.invoice.paid`. None: with the provider's name.
@@ -278,6 +282,15 @@ class Provider:
     def event_prefix(self) -> str:
         """The word that its events begin with."""
         return self.prefix or self.name
+
+    def verifies(self, config: Config) -> bool:
+        """Whether what arrives must prove, with this config, whose it is."""
+        return self.is_open is None or not self.is_open(config)
+
+
+def has_no_secret(config: Config) -> bool:
+    """For `is_open`, of a provider that signs only once it was given a secret."""
+    return not config.secrets
 
 
 def within(timestamp: float, now: float, tolerance: float = _TOLERANCE) -> None:

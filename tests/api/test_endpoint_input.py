@@ -137,7 +137,7 @@ async def test_event_types_that_do_not_exist_or_are_archived_are_named(
     await factories.create_event_type(stranger, "foreign")
     body = URL | {field: ["known", "foreign", "old", "new"]}
     path = f"/app/{application}/endpoint"
-    text = "The following event types don't exist: foreign, old, new"
+    text = "The following event types don't exist: foreign, old, new. Create them with POST /api/v1/event-type first."
     _assert_refused(await client.post(path, json=body), ["body", "eventTypes"], text)
     _assert_refused(await client.put(f"{path}/some-uid", json=body), ["body", "eventTypes"], text)
     assert await _endpoints_of(database, application) == 0

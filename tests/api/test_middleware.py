@@ -126,6 +126,8 @@ def test_a_body_of_the_limit_passes_and_one_byte_more_gets_413(client: httpx.Cli
         answer = client.post("/echo", content=body(size))
         assert answer.status_code == 413
         assert answer.json()["code"] == "payload_too_large"
+        assert f"At most {LIMIT} bytes" in answer.json()["detail"]
+        assert "POSTRIDER_MAX_BODY_BYTES" in answer.json()["detail"]
         assert set(answer.json()) == SHAPE
         assert client.post("/echo", content=body(5)).json()["bytes"] == 5
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import jsonschema_rs
@@ -10,6 +12,9 @@ import openapi_spec_validator
 import pytest
 
 from app.api.examples import Examples, MissingExample
+from app.cli.main import command
+from app.receiving.registry import all_providers
+from tests import factories
 from tests.factories import Json
 
 METHODS = {"get", "put", "post", "delete", "patch", "head"}
@@ -35,6 +40,10 @@ OPERATIONS = {
 
 # What any operation may answer: the application, and the front before it.
 STATUSES = {"400", "401", "403", "404", "408", "409", "413", "415", "422", "431", "500", "503"}
+# It takes what providers send, whatever that is: no input is invalid or encoded wrongly, and what came before is no
+# conflict. An idempotency key is a client's, and providers have ids of their own.
+OF_PROVIDERS = "inbound.receive"
+NOT_OF_PROVIDERS = {"409", "415", "422"}
 
 
 @pytest.fixture
@@ -84,8 +93,11 @@ async def test_every_operation_has_its_own_name_a_description_and_the_errors(doc
         assert operation["summary"]
         assert operation["description"].endswith((".", ")")), operation["operationId"]
         responses = {status: resolved(document, response) for status, response in operation["responses"].items()}
-        assert responses.keys() >= STATUSES
         assert all("X-Request-ID" in response["headers"] for response in responses.values())
+        if operation["operationId"] == OF_PROVIDERS:
+            assert responses.keys() == STATUSES - NOT_OF_PROVIDERS | {"200", "202", "204", "405"}
+            continue
+        assert responses.keys() >= STATUSES
         refused = responses["422"]["content"]["application/json"]["schema"]
         assert refused == {"$ref": "#/components/schemas/ViolationsOut"}
 
@@ -150,7 +162,37 @@ async def test_every_operation_that_creates_takes_an_idempotency_key(document: J
     for path in document["paths"].values():
         for method, operation in path.items():
             names = [parameter["name"] for parameter in operation.get("parameters", ())]
-            assert names.count("idempotency-key") == (method == "post"), operation["operationId"]
+            takes = method == "post" and operation["operationId"] != OF_PROVIDERS
+            assert names.count("idempotency-key") == takes, operation["operationId"]
+
+
+async def test_the_url_of_a_source_takes_any_body_without_a_token_and_says_what_it_answers(
+    document: Json, client: httpx.AsyncClient
+) -> None:
+    operation = document["paths"]["/in/{token}"]["post"]
+    assert operation["security"] == []
+    assert operation["requestBody"]["content"]["*/*"]["schema"] == {"type": "string", "format": "binary"}
+    assert {str(one.accepted.status) for one in all_providers().values()} <= operation["responses"].keys()
+
+    def shown(status: int) -> tuple[str, str]:
+        example = operation["responses"][str(status)]["content"]["application/json"]["example"]
+        return example["code"], example["detail"]
+
+    async def told(source: Json) -> tuple[str, str]:
+        answer = await client.post(source["ingestUrl"], content=b"a", headers={"stripe-signature": "t=1,v1=a"})
+        return answer.json()["code"], answer.json()["detail"]
+
+    assert (await told(await factories.create_source(client)))[0] == shown(401)[0] == "not_verified"
+    elsewhere = await factories.create_source(client, allowedIps=["203.0.113.0/24"])
+    assert (await told(elsewhere))[0] == shown(403)[0] == "address_not_allowed"
+    assert shown(400)[0] == "malformed"
+    assert "x-said" not in json.dumps(document)
+
+
+def test_the_product_is_introduced_with_both_directions(document: Json) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    said = [document["info"]["summary"], project["description"], command.info.help]
+    assert all("sends webhooks, and receives them" in (text or "") for text in said), said
 
 
 async def test_a_list_is_described_with_its_items(document: Json) -> None:

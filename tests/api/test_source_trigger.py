@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app import ids, tokens
 from app.receiving.contract import CannotSign, Config, Provider
 from app.receiving.registry import all_providers
+from app.receiving.sample_types import sample_types
 from app.receiving.samples import names_of, sample
 from app.receiving.trigger import signed
 from app.settings import Settings
@@ -77,6 +78,8 @@ async def test_each_sample_arrives_and_is_another_event_each_time(one_client: ht
         return
     source = (await factories.create_source(one_client, name, config=config_of(provider)))["id"]
     arrived = [await trigger(one_client, source, eventType=event) for event in [*events, events[0]]]
+    types = sample_types(provider)
+    assert [told.get("eventType") for told in arrived] == [types[event] for event in [*events, events[0]]]
     for told in arrived:
         assert told.get("refusal") is None, told
         assert told["status"] == provider.accepted.status
@@ -107,6 +110,28 @@ async def test_a_payload_of_ones_own_is_sent_as_it_is_and_comes_once(client: htt
     assert message["payload"] == payload
     again = await trigger(client, source["id"], payload=payload)
     assert (again["duplicate"], again.get("messageId"), again["status"]) == (True, None, 200)
+
+
+async def test_a_duplicate_is_reported_as_the_message_that_is_stored(client: httpx.AsyncClient) -> None:
+    source = (await factories.create_source(client))["id"]
+    first = await trigger(client, source, payload={"id": "evt_1", "type": "invoice.paid"})
+    again = await trigger(client, source, payload={"id": "evt_1", "type": "invoice.voided"})
+    assert (again["duplicate"], again["eventType"]) == (True, first["eventType"])
+
+
+async def test_the_event_that_is_named_goes_where_the_provider_names_it_and_else_the_payload_counts(
+    client: httpx.AsyncClient,
+) -> None:
+    github = (await factories.create_source(client, "github", config={"secret": "s3cr3t"}))["id"]
+    named = await trigger(client, github, eventType="issues", payload={"issue": {"id": 1}})
+    assert (named["eventType"], "note" in named) == ("github.issues", False)
+    stripe = (await factories.create_source(client))["id"]
+    contradicting = await trigger(client, stripe, eventType="invoice.paid", payload={"id": "evt_1t"})
+    assert contradicting["eventType"] == "stripe"
+    assert contradicting["note"] == "The payload says what the event is: stripe, and not stripe.invoice.paid."
+    for name in ("invoice.paid", "stripe.invoice.paid"):
+        agreeing = await trigger(client, stripe, eventType=name, payload={"id": name, "type": "invoice.paid"})
+        assert (agreeing["eventType"], "note" in agreeing) == ("stripe.invoice.paid", False)
 
 
 async def test_a_text_is_sent_as_it_is_so_that_it_can_be_a_form(client: httpx.AsyncClient) -> None:
@@ -150,10 +175,12 @@ async def test_an_event_without_a_sample_is_refused_with_those_that_there_are(cl
 
 async def test_what_cannot_be_signed_says_what_is_missing(client: httpx.AsyncClient) -> None:
     plaid = all_providers()["plaid"]
-    source = (await factories.create_source(client, "plaid", config=config_of(plaid)))["id"]
+    config = {**config_of(plaid), "clientId": "5f1a2b3c4d5e6f7a8b9c0d1e"}
+    source = (await factories.create_source(client, "plaid", config=config))["id"]
     refused = await client.post(factories.ingest(client, f"/source/{source}/trigger"), json={})
     assert refused.status_code == 422
     assert "private key" in refused.json()["detail"][0]["msg"]
+    assert ".." not in refused.json()["detail"][0]["msg"]
     # Asana tells the secret in its handshake, which was not yet.
     source = (await factories.create_source(client, "asana", config={}))["id"]
     refused = await client.post(factories.ingest(client, f"/source/{source}/trigger"), json={})

@@ -292,4 +292,6 @@ async def test_an_event_type_of_another_organization_cannot_be_subscribed_to(wor
     for name in (them.ids["event_type_name"], nobodys("event.type")):
         answer = await us.client.post(path, json={"url": factories.URL, "eventTypes": [name]})
         assert answer.status_code == 422
-        assert answer.json()["detail"][0]["msg"] == f"The following event types don't exist: {name}"
+        assert answer.json()["detail"][0]["msg"] == (
+            f"The following event types don't exist: {name}. Create them with POST /api/v1/event-type first."
+        )

@@ -19,8 +19,9 @@ from app import clock
 from app.cli import listening
 from app.cli.listening import Listener, Wish, with_query
 from app.cli.listening_lines import Lines, Outcome
+from app.cli.listening_types import types_of, unmatched
 from app.cli.main import command
-from app.cli.remote import Address, Remote
+from app.cli.remote import Address, Remote, Source, said
 from app.db.session import Database
 from app.receiving.record import query_without_credentials
 from tests import factories
@@ -165,6 +166,26 @@ async def test_it_forwards_shows_and_sums_up_until_ctrl_c(
     assert len(lines) == 4
 
 
+async def test_ended_by_sigterm_it_sums_up_and_it_says_what_it_asks_for(
+    remote_client: httpx.AsyncClient, here: dict[str, str], receiver: Receiver, folder: Path
+) -> None:
+    await open_inlet(remote_client)
+    types = ("--event-type", "invoice.paid", "--event-type", "github.push")
+    ran = start(folder, "listen", "--to", receiver.url, *types, **here)
+    try:
+        output = folder / "output"
+        await asyncio.to_thread(until, lambda: "will not come" in output.read_text(), 20, "it listens")
+        ran.terminate()
+        assert await asyncio.to_thread(ran.wait, 10) == 143
+    finally:
+        ran.kill()
+        ran.wait()
+    lines = output.read_text().splitlines()
+    assert lines[1] == "only stripe.invoice.paid, stripe.github.push"
+    assert lines[2].startswith("github.push will not come: ")
+    assert lines[3:] == ["0 events: 0 taken, 0 refused, 0 failed"]
+
+
 @pytest.mark.usefixtures("_quickly")
 async def test_all_sources_are_followed_each_in_its_order_and_one_event_at_a_time(
     remote_client: httpx.AsyncClient, here: dict[str, str], token: str, receiver: Receiver
@@ -200,6 +221,39 @@ async def test_only_the_event_types_that_are_asked_for_are_forwarded(
         await receiver.wait_for(1)
         await asyncio.sleep(0.2)
     assert names_of(receiver.arrivals) == ["evt_b"]
+
+
+@pytest.mark.usefixtures("_quickly")
+async def test_an_event_type_may_be_called_as_its_provider_calls_it(
+    remote_client: httpx.AsyncClient, here: dict[str, str], token: str, receiver: Receiver
+) -> None:
+    inlet = await open_inlet(remote_client)
+    begun = clock.now()
+    for kind in ("a", "invoice.paid"):
+        assert (await inlet.post(stripe_event(f"evt_{kind}", type=kind))).status_code == 200
+    wish = Wish(receiver.url, event_types=("invoice.paid",), since=begun)
+    async with listen(here["SERVER_URL"], token, wish):
+        await receiver.wait_for(1)
+        await asyncio.sleep(0.2)
+    assert names_of(receiver.arrivals) == ["evt_invoice.paid"]
+
+
+def test_names_of_event_types_are_those_of_the_source() -> None:
+    stripe_source, shop, timer = (Source("src_1", "a", kind) for kind in ("stripe", "shopify", "cron"))
+    names = ["stripe.invoice.paid", "invoice.paid", "stripe"]
+    assert types_of(stripe_source, names) == ["stripe.invoice.paid", "stripe"]
+    assert types_of(shop, ["orders/create"]) == ["shopify.orders_create"]
+    assert "shopify.orders_create" in types_of(shop, ["orders.create"])
+    assert types_of(timer, ["cron"]) == ["cron"]
+    assert types_of(stripe_source, []) == []
+    names = ["github.push", "github", "invoice.paid", "stripe.a", "shopify", "githubs"]
+    assert unmatched([stripe_source, shop], names) == ["github.push", "github"]
+
+
+def test_who_is_away_is_asked_again_every_two_seconds_at_least() -> None:
+    wait = listening._Wait(listening._INTERVAL, listening._LONGEST_WAIT)
+    waits = [wait.next() for _ in range(20)]
+    assert (waits[0], max(waits)) == (1.0, 2.0)
 
 
 @pytest.mark.usefixtures("_quickly")
@@ -318,6 +372,13 @@ async def test_what_is_no_postrider_is_a_1() -> None:
 async def test_a_server_that_is_away_is_worth_another_try(closed_port: int) -> None:
     ran = await listen_with("--to", "http://127.0.0.1:1", "--server", f"http://127.0.0.1:{closed_port}", "--token", "a")
     assert (ran.exit_code, "cannot be reached" in ran.stderr) == (75, True)
+
+
+def test_errors_without_a_text_are_said_in_words() -> None:
+    assert said(httpx.ReadTimeout("")) == "no answer in time"
+    assert said(httpx.ConnectTimeout("")) == "no connection in time"
+    assert said(httpx.ConnectError("refused")) == "refused"
+    assert said(httpx.ReadError("")) == "ReadError"
 
 
 def test_queries_are_joined() -> None:

@@ -42,15 +42,16 @@ async def status(app: FastAPI, token: str) -> int:
 async def test_a_token_is_made_listed_and_revoked(
     app: FastAPI, client: httpx.AsyncClient, run: Run, organization_id: str
 ) -> None:
-    made = await run("create", "For the shop", "--scope", "read", "--scope", "v1.endpoint.*")
+    scopes = ["read", "v1.endpoint.*", "v1.ingest.source.trigger"]
+    made = await run("create", "For the shop", *(part for scope in scopes for part in ("--scope", scope)))
     assert (made.exit_code, made.stderr) == (0, "")
     token = one_line(made.stdout)
     assert await status(app, token) == 200
     (listed,) = json.loads((await run("list", "--json")).stdout)
-    assert (listed["name"], listed["scopes"]) == ("For the shop", ["read", "v1.endpoint.*"])
+    assert (listed["name"], listed["scopes"]) == ("For the shop", scopes)
     line = one_line((await run("list")).stdout)
     assert line.split()[:2] == [listed["id"], f"sk_…{token[-4:]}"]
-    assert line.endswith("ends never  read,v1.endpoint.*  For the shop")
+    assert line.endswith("ends never  read,v1.endpoint.*,v1.ingest.source.trigger  For the shop")
     assert (await client.get(f"/management/authentication/{organization_id}/api-token")).json()["data"] == [
         {name: value for name, value in listed.items() if value is not None}
     ]

@@ -53,7 +53,11 @@ async def test_a_source_must_be_named_if_there_are_several_and_says_which(
     remote_client: httpx.AsyncClient, here: dict[str, str]
 ) -> None:
     none = await trigger("stripe", **here)
-    assert (none.exit_code, "no source of type stripe" in none.stderr, "POST /ingest" in none.stderr) == (2, True, True)
+    assert (none.exit_code, "no source is of type stripe" in none.stderr, "POST /ingest" in none.stderr) == (
+        2,
+        True,
+        True,
+    )
     uids = [factories.unique("source") for _ in range(2)]
     for uid in uids:
         await factories.create_source(remote_client, uid=uid)
@@ -99,7 +103,7 @@ async def test_who_signs_with_a_private_key_is_given_one() -> None:
     async with receiving() as receiver:
         key = private_pem("trigger")
         lacking = await trigger("plaid", "--to", receiver.url)
-        assert (lacking.exit_code, "private key" in lacking.stderr) == (2, True)
+        assert (lacking.exit_code, "private key" in lacking.stderr, ".." in lacking.stderr) == (2, True, False)
         ran = await trigger("aws-sns", "--to", receiver.url, "--option", f"privateKey={key}")
         assert ran.exit_code == 0, ran.output
         (arrival,) = await receiver.wait_for(1)
@@ -109,9 +113,11 @@ async def test_who_signs_with_a_private_key_is_given_one() -> None:
 async def test_the_samples_are_listed() -> None:
     ran = await trigger("--list")
     assert ran.exit_code == 0
-    (line,) = [line.split() for line in ran.stdout.splitlines() if line.startswith("stripe ")]
-    assert tuple(line[1:]) == names_of("stripe")
+    lines = [line.split() for line in ran.stdout.splitlines() if line.startswith("stripe ")]
+    assert lines == [["stripe", name, f"stripe.{name}"] for name in names_of("stripe")]
+    assert ["shopify", "orders.create", "shopify.orders_create"] in [line.split() for line in ran.stdout.splitlines()]
     listed = json.loads((await trigger("--list", "--json")).stdout)
+    assert listed["aws-sns"] == {"Notification": "aws-sns.Notification", "SubscriptionConfirmation": None}
     assert {name: tuple(events) for name, events in listed.items()} == {
         name: names_of(name) for name in all_providers() if names_of(name)
     }
@@ -123,6 +129,7 @@ async def test_the_samples_are_listed() -> None:
     [
         ((), "say whose event"),
         (("strip",), "is stripe meant?"),
+        (("cron",), "nothing is posted to such a source"),
         (("stripe", "--secret", "a"), "go with --to"),
         (("stripe", "--print"), "go with --to"),
         (("stripe", "--to", "localhost:3000"), "is no address"),

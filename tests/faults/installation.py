@@ -183,6 +183,6 @@ class Installation:
 
     def _is_healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", timeout=1, trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/health", timeout=1, trust_env=False, verify=False).status_code == 200
         except httpx.TransportError:
             return False

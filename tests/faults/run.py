@@ -177,7 +177,7 @@ async def running(installation: Installation, endpoints: int = 1) -> AsyncIterat
     async with (
         receiving() as receiver,
         httpx.AsyncClient(
-            base_url=installation.url, headers=headers, limits=limits, timeout=10, trust_env=False
+            base_url=installation.url, headers=headers, limits=limits, timeout=10, trust_env=False, verify=False
         ) as client,
     ):
         run = Run(installation, receiver, client, endpoints)

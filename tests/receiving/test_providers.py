@@ -94,6 +94,14 @@ def test_a_sample_can_be_signed_and_is_accepted(name: str) -> None:
         assert isinstance(trial.judged(request), Event | Answer | Wanted)
 
 
+@pytest.mark.parametrize("name", all_providers())
+def test_whether_a_source_without_a_config_verifies_is_what_its_provider_says(name: str) -> None:
+    for trial in all_trials()[name]:
+        is_believed = isinstance(trial.judged(trial.signed(), Config()), Event)
+        assert is_believed is not trial.rule.verifies(Config())
+        assert trial.rule.verifies(trial.config) is (name != "generic-webhook")
+
+
 @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     garbage=some.lists(GARBAGE, min_size=3, max_size=3),

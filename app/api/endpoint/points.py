@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from app.api.deps import (
     ApplicationDep,
     EndpointRef,
+    PrincipalDep,
     ReadApplicationDep,
     ReadSessionDep,
     SealerDep,
@@ -36,8 +37,8 @@ from app.api.strict import StrictRoute
 router = APIRouter(prefix="/app/{app_id}/endpoint", tags=["Endpoint"], route_class=StrictRoute)
 
 
-def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep) -> EndpointService:
-    return EndpointService(session, sealer, settings)
+def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep, caller: PrincipalDep) -> EndpointService:
+    return EndpointService(session, sealer, settings, for_organization=caller.application_id is None)
 
 
 def _reading(session: ReadSessionDep, sealer: SealerDep, settings: SettingsDep) -> EndpointService:

@@ -26,7 +26,8 @@ def check(
         text = "An endpoint must name event types: the environment's setting requireEndpointFilterTypes says so."
         _refuse("eventTypes", text)
     if unknown_event_types:
-        _refuse("eventTypes", f"The following event types don't exist: {', '.join(unknown_event_types)}")
+        text = f"The following event types don't exist: {', '.join(unknown_event_types)}."
+        _refuse("eventTypes", f"{text} Create them with POST /api/v1/event-type first.")
 
 
 def check_room(rules: Rules, endpoints: int) -> None:

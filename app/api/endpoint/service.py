@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock, ids
 from app.api.endpoint import headers as header_rules
+from app.api.endpoint.expected import expected_types, none_expected
 from app.api.endpoint.models import (
     EndpointAttemptStats,
     EndpointHeadersIn,
@@ -36,7 +37,7 @@ from app.db.endpoint.model import (
 from app.db.endpoint.statistics import DeliveryCounts
 from app.db.endpoint.table import EndpointsTable
 from app.db.endpoint_health.table import forget_health
-from app.db.event_type.table import EventTypesTable
+from app.db.event_type.expected import unknown_names
 from app.db.operational_webhook.table import OperationalEvents
 from app.db.organization.settings import Rules, rules_of
 from app.db.pending_delivery.table import PendingDeliveriesTable
@@ -57,17 +58,22 @@ _COLUMNS: Final = {"throttle_rate": "rate_limit", "metadata": "metadata_"}
 
 
 class EndpointService:
-    """Keeps the endpoints of an application, and what is sealed in them."""
+    """Keeps the endpoints of an application, and what is sealed in them.
 
-    def __init__(self, session: AsyncSession, sealer: Sealer, settings: Settings) -> None:
+    For an organization (not for a portal) event types that its sources will bring come to be by being named.
+    """
+
+    def __init__(
+        self, session: AsyncSession, sealer: Sealer, settings: Settings, *, for_organization: bool = False
+    ) -> None:
         self._session = session
         self._endpoints = EndpointsTable(session)
         self._events = OperationalEvents(session)
-        self._event_types = EventTypesTable(session)
         self._pending = PendingDeliveriesTable(session)
         self._counts = DeliveryCounts(session)
         self._sealer = sealer
         self._settings = settings
+        self._expect = expected_types if for_organization else none_expected
 
     async def page(self, app: ApplicationRow, paging: Paging) -> ListOut[EndpointOut]:
         """The application's endpoints, newest first unless asked otherwise."""
@@ -190,8 +196,7 @@ class EndpointService:
         """The organization's rules, which the body keeps; they are not for its own endpoints. ValidationFailed."""
         unknown: list[str] = []
         if body.event_types and not app.operational:
-            known = await self._event_types.existing_names(app.organization_id, body.event_types)
-            unknown = [name for name in body.event_types if name not in known]
+            unknown = await unknown_names(self._session, app, body.event_types, self._expect)
         rules = Rules() if app.operational else await rules_of(self._session, app.organization_id)
         check(body, rules, unknown, https_only=self._settings.endpoint_https_only)
         return rules

@@ -13,7 +13,7 @@ from app import clock, ids
 from app.api.inbound.event_types import ArrivedEventTypes
 from app.api.inbound.fetching import Fetcher
 from app.api.inbound.rejections import Rejections
-from app.api.inbound.sources import UNKNOWN, OpenSource, Sources
+from app.api.inbound.sources import UNKNOWN, OpenSource, Sources, client_address
 from app.api.message.service import MessageService
 from app.db.message.new import Arrival, NewMessage, Publication, Refusal, Stored
 from app.db.source.lookup import learn
@@ -25,7 +25,6 @@ from app.receiving.record import pack, payload_of, received_of
 from app.receiving.registry import judge
 from app.sealing import Sealer
 
-_ELSEWHERE: Final = "This source takes no requests from this address: add it to the source's allowedIps."
 _UNSEEN: Final = "What the signature is verified with could not be fetched. Nothing was stored; send it again."
 _CHANGED: Final = "The source was changed meanwhile. Nothing was stored; send it again."
 # Longer bodies are read in a thread: a rule, or JSON, may take a tenth of a second for a megabyte.
@@ -89,8 +88,9 @@ class InboundService:
         if request.method not in source.methods:
             raise MethodNotServed(source.methods)
         if not source.admits(address):
-            await self._rejections.keep(source, request, 403, _ELSEWHERE)
-            raise InsufficientAccess(_ELSEWHERE, code="address_not_allowed")
+            reason = _elsewhere(address)
+            await self._rejections.keep(source, request, 403, reason)
+            raise InsufficientAccess(reason, code="address_not_allowed")
         return (await self._take(token, source, request)).answer
 
     async def trigger(self, token: str, make: Callable[[OpenSource], Request]) -> Taken:
@@ -167,6 +167,15 @@ class InboundService:
         self._sources.forget(token)
         if not kept:
             raise Unavailable(_CHANGED)
+
+
+def _elsewhere(address: str | None) -> str:
+    """Why nothing is taken from an address, which is named as it would be allowed."""
+    try:
+        text = str(client_address(address))
+    except ValueError:
+        return "This source takes requests from its allowedIps only, and where this one comes from is not known."
+    return f"This source takes no requests from {text}: add it to the source's allowedIps."
 
 
 def new_message(source: OpenSource, request: Request, event: Event) -> NewMessage:

@@ -52,18 +52,16 @@ class OpenSource:
     @property
     def is_verified(self) -> bool:
         """Whether what arrives must prove whose it is."""
-        return bool(self.config.secrets or self.config.options)
+        return self.provider.verifies(self.config)
 
     def admits(self, address: str | None) -> bool:
         """Whether requests may come from an address; None: it is not known."""
         if self.networks is None:
             return True
         try:
-            client = ipaddress.ip_address(address or "")
+            client = client_address(address)
         except ValueError:
             return False
-        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
-            client = client.ipv4_mapped
         return any(client in network for network in self.networks)
 
     def is_over(self) -> bool:
@@ -144,6 +142,14 @@ class Sources:
         opened = OpenSource(found, provider, config, methods, networks, at)
         self._known[token] = opened
         return opened
+
+
+def client_address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Where a request comes from, as allowed networks name it. ValueError if that is not known."""
+    address = ipaddress.ip_address((text or "").partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
 
 
 def _network(text: str) -> Network:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from app import clock
-from app.api.fields import Dto, Flag, Text, whole
+from app.api.fields import Flag, Text, whole
+from app.api.source.known import KnownDto
 from app.api.source.schedule import next_run
 from app.db.source.model import CRON, Sealed
 from app.receiving import contract
@@ -77,11 +78,11 @@ class Kept:
     options: dict[str, str]
 
 
-class Config(Dto):
+class Config(KnownDto):
     """What verifies what arrives at a source. A field that is not known is refused: it might have been the secret."""
 
     # The names of fields are those of the wire.
-    model_config = ConfigDict(alias_generator=None, extra="forbid")
+    model_config = ConfigDict(alias_generator=None)
 
 
 def config_model(kind: str) -> type[Config]:
@@ -118,6 +119,8 @@ def _typed(asked: contract.Field) -> Any:
 
 def _as_kept(asked: contract.Field, value: object) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
+    if asked.secret and text != text.strip():
+        raise ValueError("there is white space before or after it, which was copied with it: leave that out")
     return asked.check(text) if asked.check is not None else text
 
 
@@ -143,7 +146,7 @@ def _other_secrets(asked: contract.Field) -> tuple[Any, Any]:
 def kept(kind: str, config: Config, before: Kept | None = None) -> Kept:
     """A config that was given, as it is stored: a whole one, or a change of what was `before`.
 
-    ValueError for older secrets where there is no current one.
+    ValueError, with what to do, for older secrets without a current one, and for fields that do not go together.
     """
     given = {name: getattr(config, name) for name in (config.model_fields_set if before else type(config).model_fields)}
     before = before or Kept(Sealed(), {})
@@ -161,7 +164,19 @@ def kept(kind: str, config: Config, before: Kept | None = None) -> Kept:
             place.pop(asked.name, None)
             if given[asked.name] is not None:
                 place[asked.name] = given[asked.name]
-    return Kept(Sealed(tuple(dict.fromkeys(secrets)), others), options)
+    made = Kept(Sealed(tuple(dict.fromkeys(secrets)), others), options)
+    provider = all_providers().get(kind)
+    if provider is not None and provider.check is not None:
+        provider.check(contract.Config(made.sealed.secrets, {**options, **others}))
+    return made
+
+
+def verifies(kind: str, options: Mapping[str, str], *, is_sealed: bool) -> bool:
+    """Whether what arrives must prove whose it is. Nothing arrives at CRON, so that nothing unproven does.
+
+    `is_sealed`: whether there is a secret, which need not be opened for this.
+    """
+    return kind == CRON or all_providers()[kind].verifies(contract.Config(("",) if is_sealed else (), options))
 
 
 def shown(kind: str, options: Mapping[str, str]) -> dict[str, str | int | bool]:

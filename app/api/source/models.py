@@ -1,18 +1,20 @@
 """Sources on the wire. What is secret about them goes in, and never out again, but for the URL."""
 
 import ipaddress
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.api.fields import Dto, Flag, Metadata, Text, Timestamp, at_most, example, whole
 from app.api.source.configs import Config, config_model, fields_of, kinds
+from app.api.source.known import KnownDto, nearest
 
 _LONGEST_UID: Final = 60
 _MOST_NETWORKS: Final = 256
 # Of a config, which is looked at field by field.
 _MOST_FIELDS: Final = 100
+_SHORTEST_WORD: Final = 3
 _WEEK: Final = 7 * 86400
 _ID: Final = "src_0iSXRtZQskBRr7dIpN7xCw"
 _SECRET: Final = "whsec_5d41402abc4b2a76b9719d911017c592"  # noqa: S105 - an example
@@ -27,9 +29,13 @@ def _no_id(value: str) -> str:
 
 
 def _check_kind(value: str) -> str:
-    if value not in kinds():
-        raise PydanticCustomError("literal_error", "type must be one of those that docs/reference/providers.md lists")
-    return value
+    if value in kinds():
+        return value
+    word = value.lower()
+    longer = [kind for kind in kinds() if len(word) >= _SHORTEST_WORD and word in kind]
+    meant = nearest(value, kinds()) or next(iter(longer), None)
+    hint = f"is {meant} meant?" if meant else "for senders that are not listed there are hmac, jwt, basic and api-key."
+    raise PydanticCustomError("literal_error", f"there is no such type: {hint} All are listed in /docs.")
 
 
 def _check_network(value: str) -> str:
@@ -54,16 +60,21 @@ Networks = Annotated[
 ]
 Forward = Literal["original", "payload"]
 ApplicationReference = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9\-_.]+$")]
+_TOLD: Final = dict.fromkeys(
+    ("id", "ingestUrl", "createdAt", "updatedAt", "provider", "verifies"), "it is told, and not set: leave it out"
+)
 _METADATA: Final = "Your own key-value pairs, up to 4096 bytes."
 
 
-class _Extensions(Dto):
+class _Extensions(KnownDto):
     """What the Svix API does not have. Left out, they are as they were; of a new source, as said here."""
+
+    _refusals: ClassVar = _TOLD
 
     application_id: ApplicationReference | None = Field(
         default=None,
         description="Id or uid of the application whose endpoints get what arrives. A new source for which it is left "
-        "out has an application of its own, which is deleted with it.",
+        "out has an application of its own, which is deleted with it unless another source delivers there.",
         examples=["acme"],
     )
     methods: Methods = Field(
@@ -140,6 +151,8 @@ class IngestSourceIn(_Extensions):
 class IngestSourcePatch(_Extensions):
     """Only the fields that are present change, so that the defaults here are never used."""
 
+    _refusals: ClassVar = {**_TOLD, "type": "the type of a source cannot be changed: create another"}
+
     name: SourceName = Field(default="", examples=["Payments"])
     uid: SourceUid | None = Field(default=None, examples=["payments"])
     metadata: Metadata = Field(default_factory=dict)
@@ -160,7 +173,9 @@ class IngestSourceOut(Dto):
         uid="payments",
         name="Payments",
         type="stripe",
+        provider="stripe",
         config={},
+        verifies=True,
         ingestUrl=_URL,
         metadata={"plan": "gold"},
         applicationId="app_1srOrx2ZWZBpBUvZwXKQmoEYga2",
@@ -174,8 +189,16 @@ class IngestSourceOut(Dto):
     id: str = Field(examples=[_ID])
     uid: str | None = None
     name: str = Field(examples=["Payments"])
-    type: str = Field(examples=["stripe"])
+    type: str = Field(
+        description="To SDKs of the Svix API, one that it does not have is `generic-webhook`.", examples=["stripe"]
+    )
+    provider: str = Field(description="The type, whoever asks. Not in the Svix API.", examples=["stripe"])
     config: dict[str, str | int | bool] = Field(examples=[{}])
+    verifies: bool = Field(
+        description="Whether what arrives must prove whose it is; else whoever knows the URL is believed. Not in the "
+        "Svix API.",
+        examples=[True],
+    )
     ingest_url: str | None = Field(
         default=None, description="Where the provider posts to; `cron` has none.", examples=[_URL], repr=False
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
 from app.api.auth.models import AppPortalAccessIn, AppPortalAccessOut
 from app.api.auth.service import AuthService
@@ -27,6 +27,7 @@ from app.api.source.models import (
     RotateTokenOut,
 )
 from app.api.source.service import SourceService
+from app.api.source.svix_types import as_svix_has_it, is_sdk
 from app.api.strict import StrictRoute
 
 router: Final = APIRouter(prefix="/source", tags=["Ingest Source"], route_class=StrictRoute)
@@ -45,27 +46,45 @@ def _auth(session: SessionDep, settings: SettingsDep, sealer: SealerDep) -> Auth
     return AuthService(session, settings, sealer)
 
 
+async def _by_sdk(user_agent: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
+    return is_sdk(user_agent)
+
+
 SourcesDep = Annotated[SourceService, Depends(_writing, scope="function")]
 ReadSourcesDep = Annotated[SourceService, Depends(_reading, scope="function")]
 AuthDep = Annotated[AuthService, Depends(_auth, scope="function")]
+BySdk = Annotated[bool, Depends(_by_sdk)]
+
+
+def _seen(source: IngestSourceOut, by_sdk: bool) -> IngestSourceOut:
+    return as_svix_has_it(source) if by_sdk else source
 
 
 @router.get("", operation_id="v1.ingest.source.list", response_model_exclude_none=True)
-async def list_sources(caller: OrganizationDep, sources: ReadSourcesDep, paging: PagingDep) -> ListOut[IngestSourceOut]:
+async def list_sources(
+    caller: OrganizationDep, sources: ReadSourcesDep, paging: PagingDep, by_sdk: BySdk
+) -> ListOut[IngestSourceOut]:
     """List the organization's sources, with their URLs."""
-    return await sources.page(caller.organization_id, paging)
+    page = await sources.page(caller.organization_id, paging)
+    if by_sdk:
+        page.data = [as_svix_has_it(source) for source in page.data]
+    return page
 
 
 @router.post("", status_code=201, operation_id="v1.ingest.source.create", response_model_exclude_none=True)
-async def create_source(caller: OrganizationDep, body: IngestSourceIn, sources: SourcesDep) -> IngestSourceOut:
+async def create_source(
+    caller: OrganizationDep, body: IngestSourceIn, sources: SourcesDep, by_sdk: BySdk
+) -> IngestSourceOut:
     """Create a source: a URL that a provider's webhooks are posted to."""
-    return await sources.create(caller.organization_id, body)
+    return _seen(await sources.create(caller.organization_id, body), by_sdk)
 
 
 @router.get("/{source_id}", operation_id="v1.ingest.source.get", response_model_exclude_none=True)
-async def get_source(caller: OrganizationDep, reference: SourceRef, sources: SourcesDep) -> IngestSourceOut:
+async def get_source(
+    caller: OrganizationDep, reference: SourceRef, sources: SourcesDep, by_sdk: BySdk
+) -> IngestSourceOut:
     """Get a source, with its URL."""
-    return await sources.get(caller.organization_id, reference)
+    return _seen(await sources.get(caller.organization_id, reference), by_sdk)
 
 
 @router.put(
@@ -75,20 +94,25 @@ async def get_source(caller: OrganizationDep, reference: SourceRef, sources: Sou
     responses={201: {"model": IngestSourceOut, "description": "Created"}},
 )
 async def upsert_source(
-    caller: OrganizationDep, reference: SourceRef, body: IngestSourceIn, sources: SourcesDep, response: Response
+    caller: OrganizationDep,
+    reference: SourceRef,
+    body: IngestSourceIn,
+    sources: SourcesDep,
+    by_sdk: BySdk,
+    response: Response,
 ) -> IngestSourceOut:
     """Replace a source and its config, or create it with the uid that the path names; its URL stays as it is."""
-    source, created = await sources.put(caller.organization_id, reference, body)
+    source, created = await sources.put(caller.organization_id, reference, body, by_sdk=by_sdk)
     response.status_code = 201 if created else 200
-    return source
+    return _seen(source, by_sdk)
 
 
 @router.patch("/{source_id}", operation_id="v1.ingest.source.patch", response_model_exclude_none=True)
 async def patch_source(
-    caller: OrganizationDep, reference: SourceRef, body: IngestSourcePatch, sources: SourcesDep
+    caller: OrganizationDep, reference: SourceRef, body: IngestSourcePatch, sources: SourcesDep, by_sdk: BySdk
 ) -> IngestSourceOut:
     """Change those fields of a source, and of its config, that the body holds."""
-    return await sources.patch(caller.organization_id, reference, body)
+    return _seen(await sources.patch(caller.organization_id, reference, body), by_sdk)
 
 
 @router.delete("/{source_id}", status_code=204, operation_id="v1.ingest.source.delete")
@@ -105,9 +129,10 @@ async def rotate_source_token(caller: OrganizationDep, reference: SourceRef, sou
 
 @router.post("/{source_id}/dashboard", operation_id="v1.ingest.authentication.consumer-portal-access")
 async def source_portal_access(
-    app: SourceApplicationDep, body: IngestSourcePortalAccessIn, auth: AuthDep, request: Request
+    app: SourceApplicationDep, auth: AuthDep, request: Request, body: IngestSourcePortalAccessIn | None = None
 ) -> AppPortalAccessOut:
     """Get a link and a token with which somebody manages the endpoints that get what arrives at a source."""
+    body = body or IngestSourcePortalAccessIn()
     access = AppPortalAccessIn(expiry=body.seconds, read_only=body.read_only)
     return await auth.portal_access(app.organization_id, app.id, access, str(request.base_url))
 

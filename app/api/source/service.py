@@ -11,9 +11,10 @@ from app import clock, ids
 from app.api.application.models import ApplicationIn
 from app.api.application.service import ApplicationService
 from app.api.paging import ListOut, Paging, list_out
-from app.api.source.configs import Kept, kept, partial_config_model, shown
+from app.api.source.configs import Kept, kept, partial_config_model, shown, verifies
 from app.api.source.models import IngestSourceIn, IngestSourceOut, IngestSourcePatch
 from app.api.source.schedule import next_run
+from app.api.source.svix_types import STANDS_IN, SVIX_TYPES
 from app.db.application.model import ApplicationRow
 from app.db.application.table import ApplicationsTable
 from app.db.audit.trail import note
@@ -24,7 +25,9 @@ from app.sealing import Sealer
 
 ROTATED_TOKEN_IS_GOOD: Final = timedelta(hours=48)
 _MOST_ROTATIONS: Final = 3
-_GENERIC: Final = "generic-webhook"
+_HIDDEN: Final = (
+    "This source is of type {0}, which the Svix API does not have: change it with another client, or delete it first."
+)
 _COLUMNS: Final = {
     "allowed_ips": "allowed_networks",
     "keep_rejected": "keeps_rejected",
@@ -73,9 +76,17 @@ class SourceService:
         await self._replace(row, body)
         return await self._shown(row)
 
-    async def put(self, organization_id: str, reference: str, body: IngestSourceIn) -> tuple[IngestSourceOut, bool]:
-        """Replace the source with that id or uid, or create it with that uid; says whether it was created."""
+    async def put(
+        self, organization_id: str, reference: str, body: IngestSourceIn, *, by_sdk: bool = False
+    ) -> tuple[IngestSourceOut, bool]:
+        """Replace the source with that id or uid, or create it with that uid; says whether it was created.
+
+        `by_sdk`: ValidationFailed for STANDS_IN in place of a type that an SDK was not shown: it would end the
+        verification of what arrives.
+        """
         row = await self._sources.find_to_change(organization_id, reference)
+        if row is not None and by_sdk and body.type == STANDS_IN and row.provider not in SVIX_TYPES:
+            raise ValidationFailed(Violation(("body", "type"), _HIDDEN.format(row.provider)))
         if row is None:
             if reference.startswith("src_"):
                 raise NotFound
@@ -131,7 +142,7 @@ class SourceService:
         uid = f"inbound-{app.id}"
         row = await self._sources.find_to_change(app.organization_id, uid)
         if row is None:
-            fields = {"name": f"Inbound of {app.id}", "uid": uid, "type": _GENERIC, "applicationId": app.id}
+            fields = {"name": f"Inbound of {app.id}", "uid": uid, "type": STANDS_IN, "applicationId": app.id}
             source, created = await self.put(app.organization_id, uid, IngestSourceIn.model_validate(fields))
             if created and source.ingest_url:
                 return source.ingest_url
@@ -231,7 +242,9 @@ class SourceService:
             uid=row.uid,
             name=row.name,
             type=row.provider,
+            provider=row.provider,
             config=shown(row.provider, row.options),
+            verifies=verifies(row.provider, row.options, is_sealed=row.sealed is not None),
             ingest_url=None if token is None else self._url(token),
             metadata=row.metadata_,
             application_id=row.application_id,

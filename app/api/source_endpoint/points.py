@@ -8,6 +8,7 @@ from app.api.deps import (
     DatabaseDep,
     EndpointRef,
     OrganizationDep,
+    PrincipalDep,
     ReadSessionDep,
     ReadSourceApplicationDep,
     SealerDep,
@@ -36,8 +37,8 @@ from app.transformation.pool import TransformationPool
 router: Final = APIRouter(prefix="/source/{source_id}/endpoint", tags=["Ingest Endpoint"], route_class=StrictRoute)
 
 
-def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep) -> EndpointService:
-    return EndpointService(session, sealer, settings)
+def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep, caller: PrincipalDep) -> EndpointService:
+    return EndpointService(session, sealer, settings, for_organization=caller.application_id is None)
 
 
 def _reading(session: ReadSessionDep, sealer: SealerDep, settings: SettingsDep) -> EndpointService:

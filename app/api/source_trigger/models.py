@@ -16,7 +16,8 @@ class IngestSourceTriggerIn(Dto):
 
     event_type: EventName | None = Field(
         default=None,
-        description="The event, as the provider calls it; left out, the first of which there is a sample.",
+        description="The event, as the provider calls it; left out, the first of which there is a sample. With a "
+        "`payload`: what the provider says beside the body, such as a header with the event's name.",
         examples=["invoice.paid"],
     )
     payload: JsonValue = Field(
@@ -52,7 +53,16 @@ class IngestSourceTriggerOut(Dto):
         description="The message that came of it; none of a duplicate, a handshake, or what was refused.",
         examples=["msg_1srOrx2ZWZBpBUvZwXKQmoEYga2"],
     )
-    event_type: str | None = Field(default=None, examples=["stripe.invoice.paid"])
+    event_type: str | None = Field(
+        default=None,
+        description="The message's; of a duplicate that of the message that was stored.",
+        examples=["stripe.invoice.paid"],
+    )
+    note: str | None = Field(
+        default=None,
+        description="What differs from what was asked for.",
+        examples=["The payload says what the event is: stripe, and not stripe.invoice.paid."],
+    )
     event_id: str | None = Field(default=None, examples=["src_0iSXRtZQskBRr7dIpN7xCw.evt_1"])
     duplicate: bool = Field(
         default=False, description="Whether an event of that id came before, so that nothing was stored."

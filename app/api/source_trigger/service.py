@@ -10,10 +10,13 @@ from app import clock
 from app.api.inbound.service import InboundService, NotVerified, Taken
 from app.api.inbound.sources import OpenSource
 from app.api.source_trigger.models import IngestSourceTriggerIn, IngestSourceTriggerOut, TriggerRefusal
+from app.db.message.table import MessagesTable
 from app.db.source.model import CRON
 from app.db.source.table import SourcesTable, SourceTokensTable
 from app.errors import BadRequest, MethodNotServed, NotFound, ValidationFailed, Violation, existing
-from app.receiving.contract import CannotSign, Request
+from app.receiving.contract import CannotSign, Event, Request
+from app.receiving.naming import event_type_of
+from app.receiving.registry import all_providers
 from app.receiving.samples import Sample, names_of, sample
 from app.receiving.trigger import signed_anew
 from app.sealing import Sealer
@@ -48,12 +51,20 @@ class SourceTriggerService:
         # Only what nobody can sign here is verified with what must be fetched: the session waits for no network.
         make = partial(_make, event=event, url=f"{self._base_url}/in/{token}", is_own=body.payload is not None)
         try:
-            return _out(await self._inbound.trigger(token, make))
+            taken = await self._inbound.trigger(token, make)
         except CannotSign as reason:
-            raise ValidationFailed(Violation(("body",), f"A sample cannot be signed here: {reason}.")) from None
+            text = f"A sample cannot be signed here: {str(reason).rstrip('.')}."
+            raise ValidationFailed(Violation(("body",), text)) from None
         except _REFUSALS as refusal:
             told = TriggerRefusal(code=refusal.error_code, detail=refusal.detail)
             return IngestSourceTriggerOut(status=refusal.status, refusal=told)
+        out = _out(taken)
+        if out.event_type is not None and body.payload is not None and body.event_type is not None:
+            out.note = _note(row.provider, body.event_type, out.event_type)
+        if taken.message is not None and out.duplicate and out.event_id is not None:
+            stored = await MessagesTable(self._session).find(taken.message.application_id, out.event_id)
+            out.event_type = stored.event_type if stored else out.event_type
+        return out
 
 
 def _event(provider: str, body: IngestSourceTriggerIn) -> Sample:
@@ -69,6 +80,14 @@ def _event(provider: str, body: IngestSourceTriggerIn) -> Sample:
         text = f"There is no sample of this event: {there}; or give a payload."
         raise ValidationFailed(Violation(("body", "eventType"), text))
     return sample(provider, name)
+
+
+def _note(provider: str, wanted: str, event_type: str) -> str | None:
+    """That another event came of a payload than was named, in either way of naming it."""
+    expected = event_type_of(all_providers()[provider], Event(wanted))
+    if event_type in {wanted, expected}:
+        return None
+    return f"The payload says what the event is: {event_type}, and not {expected}."
 
 
 def _make(source: OpenSource, *, event: Sample, url: str, is_own: bool) -> Request:

@@ -37,6 +37,12 @@ class SourcesTable(BaseTable[SourceRow]):
         counted: int = (await self.session.execute(statement.with_only_columns(func.count()))).scalar_one()
         return counted
 
+    async def providers_of_application(self, organization_id: str, application_id: str) -> set[str]:
+        """The kinds of those that deliver to an application."""
+        statement = self._live(organization_id).where(self._column("application_id") == application_id)
+        found = await self.session.execute(statement.with_only_columns(self._column("provider")))
+        return set(found.scalars())
+
     async def soft_delete_of_application(self, organization_id: str, application_id: str, at: datetime) -> None:
         """Mark those that deliver to an application as deleted."""
         await self.session.execute(

@@ -12,7 +12,7 @@ from base64 import b64encode
 from typing import Final
 
 from app.receiving import schemes
-from app.receiving.contract import Config, Event, Field, Moment, Provider, Rejection, Request
+from app.receiving.contract import Config, Event, Field, Moment, Provider, Rejection, Request, has_no_secret
 
 _HEADER: Final = "x-docusign-signature-"
 _SIGNATURE: Final = re.compile(_HEADER + r"[1-9][0-9]{0,2}")
@@ -69,6 +69,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        is_open=has_no_secret,
         setup="Settings, Connect: add a configuration with the source's URL and `Include HMAC Signature`; the key is "
         "under Connect Keys, and shown once.",
     ),

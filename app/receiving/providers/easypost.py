@@ -9,7 +9,7 @@ import unicodedata
 from typing import Final
 
 from app.receiving import schemes
-from app.receiving.contract import CannotSign, Config, Event, Field, Moment, Provider, Rejection, Request
+from app.receiving.contract import CannotSign, Config, Event, Field, Moment, Provider, Rejection, Request, has_no_secret
 
 _HEADER: Final = "x-hmac-signature"
 _PREFIX: Final = "hmac-sha256-hex"
@@ -59,6 +59,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        is_open=has_no_secret,
         setup="POST /v2/webhooks (or the dashboard) with the source's URL and, as `webhook_secret`, the secret.",
     ),
 )

@@ -29,6 +29,13 @@ def check_header(text: str) -> str:
     return text.lower()
 
 
+def check_user(text: str) -> str:
+    """For fields with the user of basic authentication: ValueError, with what to do, if it cannot be sent."""
+    if ":" in text:
+        raise ValueError("a user must not have a colon in it (RFC 7617): give it another name")
+    return text
+
+
 def _check_parameter(text: str) -> str:
     if not _PARAMETER.fullmatch(text):
         raise ValueError("give the name of a parameter: letters, digits, and . _ ~ -")
@@ -151,6 +158,7 @@ PROVIDERS: Final = (
         fields=NAMING,
         verify=_unverified,
         sign=_sign_nothing,
+        is_open=lambda _config: True,
         methods=METHODS,
         prefix=PREFIX,
         setup="Give the URL to the sender, and to nobody else.",
@@ -165,7 +173,7 @@ PROVIDERS: Final = (
         dedupe=DEDUPE,
         oracle="httpx (PyPI)",
         fields=(
-            Field("username", "The user.", "acme", secret=False),
+            Field("username", "The user.", "acme", secret=False, check=check_user),
             Field("secret", "The password.", "correct-horse-battery-staple"),
             *NAMING,
         ),

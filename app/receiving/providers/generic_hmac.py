@@ -127,6 +127,20 @@ def _check_content(text: str) -> str:
     return text
 
 
+def _check_config(config: Config) -> None:
+    places = _PLACE.findall(config.options.get("content", ""))
+    for place, name in (("timestamp", "timestampHeader"), ("id", "idHeader")):
+        if place in places and not config.options.get(name):
+            raise ValueError(f"content has {{{place}}} in it: say in {name} which header that is")
+    for secret in config.secrets:
+        try:
+            _key(secret, config)
+        except Rejection:
+            written = config.options.get("secretEncoding")
+            text = f"a secret is not {written}, as secretEncoding says: give it so, or set another secretEncoding"
+            raise ValueError(text) from None
+
+
 def _check_tolerance(text: str) -> str:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 86_400):
         raise ValueError("the tolerance is a number of seconds, from 1 to 86400")
@@ -177,7 +191,8 @@ PROVIDERS: Final = (
             generic.field(
                 "content",
                 "What is signed: a text with `{body}`, and `{timestamp}`, `{id}` (of `idHeader`), `{method}`, `{url}`. "
-                "Left out: `{timestamp}.{body}` if there is a `timestampHeader`, else `{body}`.",
+                "Left out: `{timestamp}.{body}` if there is a `timestampHeader`, else `{body}`. "
+                "An id that is not in it is not signed: whoever has seen a request can send it again under another.",
                 "{timestamp}.{body}",
                 _check_content,
             ),
@@ -193,6 +208,7 @@ PROVIDERS: Final = (
             *generic.NAMING,
         ),
         verify=_verify,
+        check=_check_config,
         sign=_sign,
         signs_url=True,
         methods=generic.METHODS,

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from app.receiving import keys, schemes
-from app.receiving.contract import Config, Event, Field, Moment, Provider, Rejection, Request, Wanted
+from app.receiving.contract import CannotSign, Config, Event, Field, Moment, Provider, Rejection, Request, Wanted
 from app.receiving.providers import generic
 from app.receiving.schemes import PublicKey
 
@@ -20,6 +20,7 @@ _AUTHORIZATION: Final = "authorization"
 # A key that is new in the set is known after so many seconds.
 _KEY_SET_SECONDS: Final = 300.0
 _SAMPLE_SECONDS: Final = 300
+_NO_KEY: Final = "set secret, publicKey or jwksUrl: without one of them no token could be verified"
 _SMALLEST_RSA: Final = 2048
 # By the bytes that a key must have at least (RFC 7518, section 3.2).
 _BY_LENGTH: Final = ((32, "HS256"), (48, "HS384"), (64, "HS512"))
@@ -82,8 +83,11 @@ def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Requ
     claims: dict[str, object] = {"iat": int(now), "exp": int(now) + _SAMPLE_SECONDS}
     claims |= {"aud": config.options["audience"]} if config.options.get("audience") else {}
     claims |= {"iss": config.options["issuer"]} if config.options.get("issuer") else {}
-    if config.secrets:
+    is_asymmetric = config.options.get("jwksUrl") or config.options.get("publicKey")
+    if config.secrets and not is_asymmetric:
         token = jwt.encode(claims, config.secrets[0].encode(), algorithm="HS256")
+    elif not is_asymmetric and not config.options.get("privateKey"):
+        raise CannotSign(_NO_KEY)
     else:
         key = keys.private_key(config)
         token = jwt.encode(claims, key, algorithm=_algorithms(key.public_key())[0])
@@ -93,6 +97,11 @@ def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Requ
         *generic.naming_headers(event, body, config),
     )
     return Request("POST", url, headers, body)
+
+
+def _check_config(config: Config) -> None:
+    if not (config.secrets or config.options.get("publicKey") or config.options.get("jwksUrl")):
+        raise ValueError(_NO_KEY)
 
 
 def _check_secret(text: str) -> str:
@@ -144,6 +153,7 @@ PROVIDERS: Final = (
             *generic.NAMING,
         ),
         verify=_verify,
+        check=_check_config,
         sign=_sign,
         methods=generic.METHODS,
         credentials=frozenset({_AUTHORIZATION}),

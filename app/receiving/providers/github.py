@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from app.receiving import schemes
-from app.receiving.contract import Config, Event, Field, Moment, Provider, Request
+from app.receiving.contract import Config, Event, Field, Moment, Provider, Request, has_no_secret
 
 _SIGNATURE: Final = "x-hub-signature-256"
 _EVENT: Final = "x-github-event"
@@ -68,6 +68,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        is_open=has_no_secret,
         setup="Repository, organization or app → Settings → Webhooks → Add webhook: the URL, content type "
         "`application/json`, and a secret of your own, which the source gets too.",
     ),

@@ -12,7 +12,7 @@ from base64 import b64encode
 from typing import Final
 
 from app.receiving import schemes
-from app.receiving.contract import CannotSign, Config, Event, Field, Moment, Provider, Request, within
+from app.receiving.contract import CannotSign, Config, Event, Field, Moment, Provider, Request, has_no_secret, within
 from app.receiving.naming import id_of_all, name_of_all
 
 _SIGNATURE: Final = "x-hubspot-signature-v3"
@@ -80,6 +80,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        is_open=has_no_secret,
         signs_url=True,
         setup="Your app, Webhooks: Target URL. The client secret is on the app's page Auth.",
     ),

@@ -100,6 +100,11 @@ def _check_environment(text: str) -> str:
     return text
 
 
+def _check_config(config: Config) -> None:
+    if not config.options.get("keys") and not (config.secrets and config.options.get("clientId")):
+        raise ValueError("give clientId and secret, with which Plaid is asked for its keys; or keys")
+
+
 def _sign(event: str, body: bytes, config: Config, now: float, url: str) -> Request:
     key = keys.private_key(config)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -140,6 +145,7 @@ PROVIDERS: Final = (
             ),
         ),
         verify=_verify,
+        check=_check_config,
         sign=_sign,
         setup="Give the source's URL as `webhook` to /link/token/create; client id and secret are under Developers, "
         "Keys.",

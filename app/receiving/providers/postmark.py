@@ -10,6 +10,7 @@ from typing import Final
 
 from app.receiving import schemes
 from app.receiving.contract import Config, Event, Field, Moment, Provider, Rejection, Request
+from app.receiving.providers.generic import check_user
 
 _TRACE: Final = "x-pm-webhook-trace-id"
 
@@ -51,7 +52,13 @@ PROVIDERS: Final = (
         dedupe="`X-PM-Webhook-Trace-Id`",
         oracle="none: Postmark signs nothing",
         fields=(
-            Field("username", "The user of the basic authentication.", "postmark", secret=False),
+            Field(
+                "username",
+                "The user of the basic authentication.",
+                "postmark",
+                secret=False,
+                check=check_user,
+            ),
             Field("secret", "The password of the basic authentication.", "c4ca4238a0b923820dcc509a6f75849b"),
         ),
         verify=_verify,

@@ -8,7 +8,7 @@ import hashlib
 from typing import Final
 
 from app.receiving import schemes
-from app.receiving.contract import Config, Event, Field, Moment, Provider, Request
+from app.receiving.contract import Config, Event, Field, Moment, Provider, Request, has_no_secret
 
 _SIGNATURE: Final = "x-signature"
 
@@ -48,6 +48,7 @@ PROVIDERS: Final = (
         ),
         verify=_verify,
         sign=_sign,
+        is_open=has_no_secret,
         methods=frozenset({"POST", "PUT", "PATCH"}),
         setup="Connections → Catalog → Webhooks (Actions): the URL in a mapping, and a shared secret under Settings.",
     ),

@@ -2,7 +2,7 @@
 
 import pytest
 from svix.api.ingest_source import IngestSourceListOptions
-from svix.exceptions import HttpError
+from svix.exceptions import HttpError, HTTPValidationError
 from svix.models import (
     CronConfig,
     GithubConfig,
@@ -54,6 +54,22 @@ async def sources_live_and_end(stage: Stage) -> None:
     with pytest.raises(HttpError) as refused:
         await sources.get(made.id)
     assert refused.value.status_code == 404
+
+
+@covers(*(f"{_SOURCE}.{name}" for name in ("get", "list", "upsert")))
+async def sources_of_types_that_the_package_does_not_know_can_be_read(stage: Stage) -> None:
+    async with stage.plain() as client:
+        kept = await factories.create_source(client, "hmac", uid="warehouse", config={"secret": "k"})
+        known = await factories.create_source(client, "stripe", uid="till")
+    sources = stage.svix.ingest.source
+    listed = (await sources.list()).data
+    assert {item.id: item.type for item in listed} == {kept["id"]: "generic-webhook", known["id"]: "stripe"}
+    assert [(item.type, item.config) for item in (await sources.get("warehouse"), await sources.get("till"))] == [
+        ("generic-webhook", {}),
+        ("stripe", StripeConfigOut()),
+    ]
+    with pytest.raises(HTTPValidationError, match="is of type hmac"):
+        await sources.upsert("warehouse", IngestSourceIn(name="Renamed", type="generic-webhook", config={}))
 
 
 @covers(
