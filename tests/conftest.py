@@ -28,8 +28,8 @@ for _name in [name for name in os.environ if name.startswith(("POSTRIDER_", "SVI
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Each HTTP client would read the certificates of all authorities that there are, which takes longer than a test does; none
-# of them has signed for loopback.
+# Each HTTP client would read the certificates of all authorities that there are, which takes longer than most tests do.
+# None of them has signed anything for loopback.
 os.environ["SSL_CERT_DIR"] = os.devnull
 
 loopback.guard()

@@ -81,7 +81,9 @@ def _operation(document: Json, path: str, method: str, declared: Json) -> Operat
     body, schemas = None, []
     if "requestBody" in declared:
         schema = declared["requestBody"]["content"]["application/json"]["schema"]
-        schemas = [found["$ref"].rpartition("/")[2] for found in schema.get("oneOf", [schema])]
+        # A body that may be left out may be null, too.
+        found = schema.get("oneOf") or [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+        schemas = [one["$ref"].rpartition("/")[2] for one in found]
         body = _sample(document, schema)
         body |= _SPECIAL.get(declared["operationId"], {})
         if declared["operationId"] == "v1.endpoint.set-mtls-config":

@@ -162,17 +162,18 @@ async def test_each_migration_can_be_taken_back_and_applied_again(blank_dsn: str
     # One that does nothing leaves dbmate's own table.
     (tmp_path / "0000_begin.sql").write_text("-- migrate:up\n\n-- migrate:down\n")
     migrate(blank_dsn, "migrate", migrations=tmp_path)
-    before = _dump(blank_dsn)
+    dumps = [_dump(blank_dsn)]
     for file in FILES:
         shutil.copy(file, tmp_path)
         migrate(blank_dsn, "migrate", migrations=tmp_path)
-        after = _dump(blank_dsn)
-        assert after != before, file.name
+        dumps.append(_dump(blank_dsn))
+        assert dumps[-1] != dumps[-2], file.name
+    for number, file in reversed(list(enumerate(FILES))):
         migrate(blank_dsn, "rollback", migrations=tmp_path)
-        assert _dump(blank_dsn) == before, f"{file.name} down"
-        migrate(blank_dsn, "migrate", migrations=tmp_path)
-        assert _dump(blank_dsn) == after, f"{file.name} up again"
-        before = after
+        assert _dump(blank_dsn) == dumps[number], f"{file.name} down"
+    # From where each began to where each ended: were one of them to do something else now, the end would be another.
+    migrate(blank_dsn, "migrate", migrations=tmp_path)
+    assert _dump(blank_dsn) == dumps[-1], "all up again"
 
 
 async def test_migrations_are_numbered_without_gaps_and_give_up_on_locks() -> None:
