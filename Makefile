@@ -34,7 +34,7 @@ token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG
 
 test: $(INSTALLED) $(JAVASCRIPT) ## Run the tests; they start their own Postgres and Valkey
 	@$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal $(if $(ARGS),$(ARGS),-m 'not alone and not chaos')
-	@$(if $(ARGS),:,$(BIN)/pytest -q -m 'alone and not chaos' $$(grep -rlE --include='test_*.py' 'mark\.alone\b' tests))
+	@$(if $(ARGS),:,$(BIN)/pytest -q -m 'alone and not chaos' $$(grep -rlE --include='test_*.py' 'mark\.alone' tests))
 
 lint: $(INSTALLED) ## Check style, types, layers, and what bandit finds
 	@$(BIN)/ruff check .
