@@ -30,7 +30,7 @@ def explore(server: ApiServer, token: str, folder: Path, phases: str, examples: 
 
 
 def test_what_the_document_says_of_each_operation_is_true(api_server: ApiServer, token: str, tmp_path: Path) -> None:
-    explore(api_server, token, tmp_path, "examples,fuzzing", 1, 60)
+    explore(api_server, token, tmp_path, "examples,fuzzing", 1, 150)
 
 
 @pytest.mark.chaos
