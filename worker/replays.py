@@ -114,7 +114,12 @@ async def _replay(
     sendable = [each for each in found if each.wanted and each.has_payload]
     if unread := _unread(target, sendable, task.payloads):
         return unread
-    sent = await replaying.queue(target, [each.message_id for each in sendable], task.payloads)
+    sent = await replaying.queue(
+        target,
+        [each.message_id for each in sendable],
+        task.payloads,
+        only_missing=statement is replay.MISSING,
+    )
     expired = sum(each.wanted and not each.has_payload for each in found)
     data["messagesSent"] = _number(data, "messagesSent") + sent
     data["messagesExpired"] = _number(data, "messagesExpired") + expired

@@ -34,7 +34,6 @@ _LONGEST_RECEIVER_WAIT: Final = 8.0
 # Of an answer, of which nothing is shown; a connection on which more is to come is closed.
 _MOST_ANSWERED: Final = 65_536
 # What a shell says of who ended by SIGTERM.
-_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 class Event(msgspec.Struct, rename="camel", frozen=True):
@@ -93,17 +92,35 @@ def run(settings: Settings, wish: Wish, server: str | None, token: str | None, *
     """Listen until Ctrl-C or SIGTERM, or until no source is left; the exit code. CannotRun if it cannot be begun."""
     check_url(wish.to)
     address, lines = Address.find(settings, server, token), Lines(as_json=as_json)
+    end = _End()
     try:
-        return asyncio.run(_listen(address, wish, lines))
+        return asyncio.run(_listen(address, wish, lines, end))
     except asyncio.CancelledError:
-        return _TERMINATED
+        return 128 + end.signal
 
 
-async def _listen(address: Address, wish: Wish, lines: Lines) -> int:
-    task = asyncio.current_task()
-    # Elsewhere no signals can be handled.
-    if task is not None and threading.current_thread() is threading.main_thread():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+@dataclass(slots=True)
+class _End:
+    """Whether it is to end, and by which signal."""
+
+    signal: int = 0
+
+    def handle(self) -> None:
+        """Be told of Ctrl-C and SIGTERM, by the running task's end."""
+        task = asyncio.current_task()
+        # Elsewhere no signals can be handled.
+        if task is None or threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._begin, task, number)
+
+    def _begin(self, task: asyncio.Task[object], number: int) -> None:
+        self.signal = number
+        task.cancel()
+
+
+async def _listen(address: Address, wish: Wish, lines: Lines, end: _End) -> int:
+    end.handle()
     async with Remote(address) as remote:
         try:
             there = await remote.sources()
@@ -120,7 +137,7 @@ async def _listen(address: Address, wish: Wish, lines: Lines) -> int:
         # By the server's clock, if it has told what that shows.
         since = wish.since or remote.time or clock.now()
         try:
-            async with Listener(remote, wish, lines) as listener:
+            async with Listener(remote, wish, lines, end) as listener:
                 await listener.follow_all(chosen, since)
         finally:
             lines.summary()
@@ -139,8 +156,9 @@ def _notes_of_types(sources: Sequence[Source], wish: Wish) -> Iterator[str]:
 class Listener:
     """Forwards what arrives at sources."""
 
-    def __init__(self, remote: Remote, wish: Wish, lines: Lines) -> None:
+    def __init__(self, remote: Remote, wish: Wish, lines: Lines, end: _End | None = None) -> None:
         self._remote = remote
+        self._end = end or _End()
         self._wish = wish
         self._lines = lines
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -167,7 +185,8 @@ class Listener:
         asked = [("limit", str(_PAGE)), *(("event_types", name) for name in types_of(source, self._wish.event_types))]
         position = ("after", since.astimezone(UTC).isoformat())
         wait = _Wait(_INTERVAL, max(_LONGEST_WAIT, interval))
-        while True:
+        # The HTTP client may swallow that it is canceled, at the moment when it puts a connection back.
+        while not self._end.signal:
             try:
                 async with self._turns:
                     answer = await self._remote.get(f"/source/{source.id}/event", [*asked, position])

@@ -112,6 +112,17 @@ ON CONFLICT DO NOTHING
 RETURNING message_id
 """
 
+# What it protects: of two replays, or workers, that want a message at the same moment one sends it. A statement of its
+# own, because what ended after the walk is seen only now; nobody sees what this transaction has queued.
+_TAKE_BACK_SENT: Final = """
+DELETE FROM pending_deliveries p
+WHERE p.endpoint_id = $1 AND p.application_id = $2 AND p.message_id = ANY ($3::text[]) AND EXISTS (
+    SELECT FROM deliveries d
+    WHERE d.message_id = p.message_id AND d.endpoint_id = $1
+      AND NOT (d.state = 4 AND d.attempts = 0 AND d.called_off IS NOT TRUE))
+RETURNING p.message_id
+"""
+
 # What it protects: the ledger counts a delivery that was made after its message was published, once. A statement of its
 # own: the one before may have waited for a delivery to end, which only now can be seen.
 _COUNT_NEW: Final = """
@@ -205,13 +216,19 @@ class Replaying:
             for key, has_payload, size, digest, wanted in await self._connection.fetch(statement, *where)
         ]
 
-    async def queue(self, target: Target, message_ids: Sequence[str], payloads: Mapping[str, bytes]) -> int:
+    async def queue(
+        self, target: Target, message_ids: Sequence[str], payloads: Mapping[str, bytes], *, only_missing: bool = False
+    ) -> int:
         """Have messages sent to the endpoint, once each; how many were not queued already.
 
-        `payloads`: those that are in the payload store, if the endpoint is ordered by what is in them.
+        `payloads`: those that are in the payload store, if the endpoint is ordered by what is in them. `only_missing`:
+        those that somebody else had sent since the walk are left alone.
         """
         given = [payloads.get(key) for key in message_ids]
         rows = await self._connection.fetch(_QUEUE, target.id, target.application_id, message_ids, given)
         queued = [row["message_id"] for row in rows]
+        if only_missing and queued:
+            sent = await self._connection.fetch(_TAKE_BACK_SENT, target.id, target.application_id, queued)
+            queued = [key for key in queued if key not in {row["message_id"] for row in sent}]
         await self._connection.execute(_COUNT_NEW, target.id, target.application_id, queued)
         return len(queued)
