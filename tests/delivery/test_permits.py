@@ -1,5 +1,6 @@
 """Permits of one process: never more than it was given, each in its time, and soon as many as it can use."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,8 @@ def test_a_rate_that_changes_changes_the_distance_of_permits() -> None:
     processes=st.integers(1, 4),
     gaps=st.lists(st.floats(0.0005, 0.4), min_size=10, max_size=150),
 )
+# Its bounds are of time: while others compute, they would say something of those.
+@pytest.mark.alone
 def test_however_many_processes_ask_whenever_ten_seconds_never_see_more_than_the_rate(
     rate: int, processes: int, gaps: list[float]
 ) -> None:

@@ -152,6 +152,8 @@ async def test_an_endpoint_that_has_failed_for_too_long_is_disabled_and_its_deli
     assert {state for state, _ in (await stage.states()).values()} <= {2, 4}
 
 
+# Its bounds are of time: while others compute, they would say something of those.
+@pytest.mark.alone
 async def test_changing_an_endpoint_closes_its_breaker(stage: Stage, receiver: Receiver) -> None:
     broken = True
     receiver.answer = lambda _arrival: Answer(500 if broken else 204)

@@ -213,6 +213,8 @@ async def test_the_organization_is_told_when_a_task_has_finished(stage: Stage, r
     }
 
 
+# Its bounds are of time: while others compute, they would say something of those.
+@pytest.mark.alone
 async def test_ten_thousand_messages_are_replayed_in_bites(stage: Stage, receiver: Receiver) -> None:
     endpoint = await stage.endpoint(receiver.url)
     made = sorted(ids.new_id("msg") for _ in range(10_000))

@@ -110,6 +110,8 @@ async def test_a_throttled_application_does_not_slow_its_neighbour(stage: Stage,
     assert len(timed.of("/limited")) <= 5 * took + 5
 
 
+# Its bounds are of time: while others compute, they would say something of those.
+@pytest.mark.alone
 async def test_a_throttled_backlog_is_not_read_in_circles(stage: Stage, receiver: Receiver) -> None:
     rows = 0
 
@@ -243,6 +245,8 @@ async def test_what_a_dead_worker_said_of_a_rate_counts_while_something_is_due_a
     assert missing.status_code == 404
 
 
+# Its bounds are of time: while others compute, they would say something of those.
+@pytest.mark.alone
 async def test_no_moment_is_given_out_twice_and_a_clock_that_was_set_back_stops_nobody(stage: Stage) -> None:
     await throttle(stage, 100)
     table = ThrottlesTable(stage.database.pool, 0.25, 0.1)
