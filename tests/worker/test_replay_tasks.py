@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import orjson
 import pytest
 
 from app import clock, ids
 from app.db.background_task.bites import Task
+from app.db.pending_delivery.replay import Candidate, Replaying
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
@@ -160,6 +162,25 @@ async def test_two_workers_replay_each_message_once(
     assert sum([(await task_of(stage, task))["data"]["messagesSent"] for task in tasks]) == 300
     assert sorted(sent(receiver)) == sorted(published)
     assert await is_even(stage)
+
+
+async def test_what_somebody_sends_between_the_walk_and_the_queue_is_not_sent_again(
+    stage: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = await publish(stage, *numbered(3))
+    late, walk = await stage.endpoint(receiver.url), Replaying.walk
+
+    async def walk_before_others(self: Replaying, *arguments: Any) -> list[Candidate]:
+        walked = await walk(self, *arguments)
+        for message in published[:2]:
+            await factories.record_delivery(stage.database.pool, stage.application, message, late, 0)
+        return walked
+
+    monkeypatch.setattr(Replaying, "walk", walk_before_others)
+    task = await ask(stage, late, "replay-missing", {"since": SINCE})
+    assert await worker_of(stage).bite()
+    assert (await task_of(stage, task))["data"]["messagesSent"] == 1
+    assert await stage.pending() == 1
 
 
 async def test_a_bite_that_breaks_off_has_done_nothing(stage: Stage, receiver: Receiver) -> None:
