@@ -66,6 +66,16 @@ class EncodedBody(PostriderError):
     text = "Bodies are read as they are: send JSON without Content-Encoding."
 
 
+class TooManyRequests(PostriderError):
+    """The same request may be tried again after `retry_after` seconds."""
+
+    status, code, text = 429, "too_many_requests", "Too many requests. Try again later."
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 class NotServed(PostriderError):
     status, code, text = 501, "not_implemented", "This API endpoint is not yet implemented."
 

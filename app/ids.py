@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, get_args
 
 ShortPrefix = Literal["src", "log"]
-Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask", "key", "audit", "poll"]
+Prefix = Literal["org", "app", "ep", "msg", "atmpt", "evtype", "msgep", "qtask", "key", "audit", "poll", "usr"]
 
 # What no uid may begin with. Where ids of the others are looked for there are no uids, or they are checked there.
-_WITHOUT_UIDS: Final = frozenset({"key", "audit", "poll"})
+_WITHOUT_UIDS: Final = frozenset({"key", "audit", "poll", "usr"})
 PREFIXES: Final = tuple(f"{prefix}_" for prefix in get_args(Prefix) if prefix not in _WITHOUT_UIDS)
 DEFAULT_ORGANIZATION_ID: Final = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 MANAGEMENT_ORGANIZATION_ID: Final = "org_00000000000SvixManagement00"

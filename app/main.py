@@ -23,6 +23,8 @@ from app.api.message.direct import DirectPublishing
 from app.api.message.introduction import Introductions
 from app.api.message.service import MessageService
 from app.api.metric.service import MetricService
+from app.api.sign_in.gate import Gate
+from app.api.sign_in.openid import openid_of
 from app.api.turns import PollTurns
 from app.broker import celery_app
 from app.db.api_token.fresh import find_token
@@ -33,6 +35,7 @@ from app.delivery.guard import Guard
 from app.doorbell import Doorbell
 from app.http_connections import allow_many
 from app.outbound import outbound_client
+from app.passwords import Passwords
 from app.payload_store.store import open_store
 from app.sealing import Sealer
 from app.settings import Settings
@@ -40,6 +43,7 @@ from app.settings import settings as process_settings
 from app.tokens import TokenVerifier
 from app.transformation.contract import Limits
 from app.transformation.pool import TransformationPool
+from app.web import web
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -66,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.sealer = Sealer(settings.main_secrets)
     problems.install(app)
-    app.router.routes.extend(routes())
+    app.router.routes.extend([*routes(), *web.routes()])
     return app
 
 
@@ -105,6 +109,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     arrived = ArrivedEventTypes(database.pool)
     app.state.inbound = InboundService(database.pool, app.state.sealer, sources, app.state.messages, fetcher, arrived)
     receiving = DirectReceiving(sources, app.state.messages, arrived, app.state.settings.max_body_bytes)
+    app.state.gate = Gate(database.pool, passwords := Passwords())
+    app.state.openid = openid = openid_of(app.state.settings, app.state.sealer)
     garbage.settle()
     # At these levels each request has its line in the log, which the usual way writes.
     logged = app.state.settings.log_level in {"trace", "debug"}
@@ -112,6 +118,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     await publishing.close()
     await receiving.close()
     await fetcher.close()
+    passwords.close()
+    if openid is not None:
+        await openid.close()
     await arrived.close()
     await watch.stop()
     await app.state.messages.close()

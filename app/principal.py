@@ -45,6 +45,12 @@ class Principal:
         return self.organization_id == ids.MANAGEMENT_ORGANIZATION_ID
 
     @property
+    def user_id(self) -> str | None:
+        """The user who signed in, if it was one."""
+        session = self.session_id if self.application_id is None else None
+        return session if session is not None and ids.is_id(session, "usr") else None
+
+    @property
     def may_publish_somewhere(self) -> bool:
         """Whether it may publish at all: perhaps only to its own application."""
         return self.application_id is None or scopes.PUBLISH_OWN in (self.scopes or ())

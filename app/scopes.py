@@ -15,6 +15,10 @@ PUBLISH_OWN: Final = "publish.own"
 """Publishing to the application for which a token was made. A release without such tokens lets it do nothing."""
 ENDPOINTS: Final = "manage.endpoints"
 """Everything about endpoints but what sends messages, or is code. A release without that name lets it do nothing."""
+EDIT: Final = "edit"
+"""Everything but what an administrator does. Only users have it; a release without that name lets it do nothing."""
+OWN_ACCOUNT: Final = "v1.account.*"
+"""What every user may do with their own account."""
 POLL: Final = ("v1.message.poller.*", "v1.message.pollerv2.*")
 """What the token of a poller may do, with that poller."""
 MANAGE: Final = frozenset({"v1.management.environment.*", "v1.management.authentication.*", "v1.authentication.whoami"})
@@ -23,13 +27,26 @@ _READING_METHODS: Final = frozenset({"GET", "HEAD"})
 # What says in a body what is to be read.
 _READING_POSTS: Final = frozenset({"v1.message.search", "v1.message.precheck"})
 # What is read from these lets its reader sign as the organization does, or be a poller; or reading moves on; or
-# is code, in which there may be credentials.
-_NOT_ONLY_READING: Final = re.compile(r"\.(get-secret|get-poller-token|consumer-poll|transformation\.get)$")
+# is code, in which there may be credentials. Who the organization's people are is for those who keep them.
+_NOT_ONLY_READING: Final = re.compile(r"^v1\.user\.|\.(get-secret|get-poller-token|consumer-poll|transformation\.get)$")
 
 # Of the operations of endpoints those for which there are capabilities of their own.
 _BEYOND_ENDPOINTS: Final = re.compile(
     r"v1\.endpoint\.(transformation\.|recover$|replay-missing$|bulk-replay$|send-example$)"
 )
+
+# What is left to administrators: people, tokens that outlive whoever made them, what holds for the whole organization,
+# and what destroys in bulk.
+_ADMINISTRATION: Final = re.compile(
+    r"^v1\.(user\.|management\.|operational-webhook\.|environment\.(export|import)$|authentication\.create-message-token$"
+    r"|message\.(bulk-expunge-content|expunge-all-contents)$)"
+)
+ROLES: Final[dict[str, tuple[str, ...] | None]] = {
+    "viewer": (READ, OWN_ACCOUNT),
+    "editor": (READ, EDIT, OWN_ACCOUNT),
+    "admin": None,
+}
+"""The scopes of a user who has a role; None: everything of the organization."""
 
 # What the Svix API calls capabilities of a portal's token.
 CAPABILITIES: Final[dict[str, tuple[str, ...]]] = {
@@ -69,15 +86,22 @@ def _covers(scope: str, operation: str, method: str) -> bool:
         return operation == PUBLISHING
     if scope == ENDPOINTS:
         return operation.startswith("v1.endpoint.") and not _BEYOND_ENDPOINTS.match(operation)
+    if scope == EDIT:
+        return not _ADMINISTRATION.match(operation)
     return operation == scope or (scope.endswith(".*") and operation.startswith(scope[:-1]))
+
+
+def may_read_secrets(scopes: Iterable[str] | None) -> bool:
+    """Whether a token with these scopes may read what endpoints' messages are signed with. None stands for all."""
+    return scopes is None or allows(scopes, "v1.endpoint.get-secret", "GET")
 
 
 def unknown(scopes: Iterable[str], operations: Collection[str]) -> list[str]:
     """Those of the scopes that name nothing that there is."""
 
     def names_something(scope: str) -> bool:
-        if scope in {PUBLISH_OWN, ENDPOINTS}:
-            # Only tokens of an application have it.
+        if scope in {PUBLISH_OWN, ENDPOINTS, EDIT}:
+            # Only tokens of an application, or of a user, have it.
             return False
         return scope in {READ, PUBLISH} or any(_covers(scope, operation, "POST") for operation in operations)
 

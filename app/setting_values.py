@@ -6,18 +6,32 @@ may hold a password.
 
 import ipaddress
 import json
+import re
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import SecretStr
+from pydantic import AliasChoices, Field, SecretStr
+
+# As a Content-Security-Policy may name it: a star stands for the first labels of a host name.
+_ORIGIN: Final = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
 _LONGEST_WAIT: Final = 30 * 86400
 _MOST_WAITS: Final = 100
+
+
+def setting(name: str, default: Any, description: str, svix: str | None = None, **limits: Any) -> Any:
+    """A field of the settings: the variables that it is read from, its default, what it means, its bounds."""
+    names = [f"POSTRIDER_{name}", *([f"SVIX_{svix}"] if svix else [])]
+    if name == "DB_DSN":
+        names.append("DATABASE_URL")
+    # Addresses of servers have passwords in them.
+    shown = not name.endswith("_DSN")
+    return Field(default, validation_alias=AliasChoices(*names), description=description, repr=shown, **limits)
 
 
 def schedule(value: object) -> object:
@@ -115,6 +129,28 @@ def redis(value: str) -> str:
     """The address of a Redis server."""
     if not value.startswith(("redis://", "rediss://")):
         raise ValueError("it must begin with redis:// or rediss://")
+    return value
+
+
+def origins(value: object) -> object:
+    """Origins, separated by commas or spaces, as `https://app.example.com` or `https://*.example.com`."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(value.replace(",", " ").split())
+    for origin in found:
+        if _ORIGIN.fullmatch(origin) is None:
+            raise ValueError(
+                "each must be an origin without a path or a slash at its end: https://app.example.com"
+            )
+    return found
+
+
+def issuer(value: str) -> str:
+    """The address of a provider of OpenID Connect, exactly as it calls itself."""
+    parts = urlsplit(web_address(value))
+    is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.query or parts.fragment or not (parts.scheme == "https" or is_here):
+        raise ValueError("it must be a URL that begins with https://, without ? and #")
     return value
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "TokenVerifier",
     "issue",
     "issue_portal",
+    "issue_session",
 ]
 
 FOUR_WEEKS: Final = 28 * 86400
@@ -44,6 +45,34 @@ def issue(secret: str, algorithm: Algorithm, organization_id: str = ids.DEFAULT_
         raise ValueError(f"{organization_id!r} is not an organization's id: org_ and 27 base62 characters")
     issued = int(clock.unix())
     claims = {"iat": issued, "nbf": issued, "exp": issued + _TEN_YEARS, "iss": ISSUER, "sub": organization_id}
+    return jwt.encode(claims, secret, algorithm=algorithm)
+
+
+def issue_session(
+    secret: str,
+    algorithm: Algorithm,
+    organization_id: str,
+    session_id: str,
+    allowed: Sequence[str] | None,
+    *,
+    seconds: int,
+) -> str:
+    """A token that acts for an organization for so many seconds, with these scopes (None: all), as who signed in.
+
+    `session_id` is a user's id, or another name by which all such tokens can be revoked together.
+    """
+    issued = int(clock.unix())
+    claims: dict[str, object] = {
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + seconds,
+        "iss": ISSUER,
+        "sub": organization_id,
+        "jti": ids.new_id("key"),
+        "session": session_id,
+    }
+    if allowed is not None:
+        claims["scopes"] = list(allowed)
     return jwt.encode(claims, secret, algorithm=algorithm)
 
 
@@ -188,7 +217,7 @@ def _subjects(principal: Principal) -> tuple[str, ...]:
         return (principal.organization_id,)
     own = f"jwt:{principal.fingerprint}"
     if principal.application_id is None:
-        return own, principal.organization_id
+        return own, principal.organization_id, f"{principal.organization_id}/{principal.session_id}"
     return (
         own,
         principal.organization_id,

@@ -303,6 +303,20 @@ CREATE TABLE public.attempt_logs (
 
 
 --
+-- Name: attempt_rollups; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.attempt_rollups (
+    seconds integer NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    scope_id text NOT NULL COLLATE pg_catalog."C",
+    bucket smallint NOT NULL,
+    attempts integer NOT NULL,
+    failed integer NOT NULL
+);
+
+
+--
 -- Name: attempts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -318,6 +332,7 @@ CREATE TABLE public.attempts (
     response bytea,
     response_duration_ms integer NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    exchange bytea,
     CONSTRAINT attempts_status_check CHECK ((status = ANY (ARRAY[0, 2]))),
     CONSTRAINT attempts_trigger_check CHECK ((trigger = ANY (ARRAY[0, 1])))
 )
@@ -340,6 +355,7 @@ CREATE TABLE public.attempts_default (
     response bytea,
     response_duration_ms integer CONSTRAINT attempts_response_duration_ms_not_null NOT NULL,
     created_at timestamp with time zone DEFAULT now() CONSTRAINT attempts_created_at_not_null NOT NULL,
+    exchange bytea,
     CONSTRAINT attempts_status_check CHECK ((status = ANY (ARRAY[0, 2]))),
     CONSTRAINT attempts_trigger_check CHECK ((trigger = ANY (ARRAY[0, 1])))
 );
@@ -608,6 +624,18 @@ CREATE TABLE public.message_event_ids (
 
 
 --
+-- Name: message_rollups; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.message_rollups (
+    seconds integer NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    scope_id text NOT NULL COLLATE pg_catalog."C",
+    accepted integer NOT NULL
+);
+
+
+--
 -- Name: messages; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -663,7 +691,7 @@ CREATE TABLE public.messages_default (
 CREATE TABLE public.one_time_tokens (
     id text NOT NULL COLLATE pg_catalog."C",
     organization_id text NOT NULL COLLATE pg_catalog."C",
-    application_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text COLLATE pg_catalog."C",
     hash bytea NOT NULL,
     sealed bytea NOT NULL,
     capabilities text[] NOT NULL,
@@ -767,6 +795,19 @@ CREATE SEQUENCE public.positions
 
 
 --
+-- Name: rollup_progress; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.rollup_progress (
+    only_row boolean DEFAULT true NOT NULL,
+    rolled_to timestamp with time zone DEFAULT date_trunc('minute'::text, (now() - '28 days'::interval)) NOT NULL,
+    ran_at timestamp with time zone,
+    seconds double precision DEFAULT 0 NOT NULL,
+    CONSTRAINT rollup_progress_only_row_check CHECK (only_row)
+);
+
+
+--
 -- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -786,6 +827,17 @@ CREATE TABLE public.shards (
     busy_since timestamp with time zone
 )
 WITH (fillfactor='50');
+
+
+--
+-- Name: sign_in_failures; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.sign_in_failures (
+    subject bytea NOT NULL,
+    failures integer NOT NULL,
+    ends_at timestamp with time zone NOT NULL
+);
 
 
 --
@@ -920,12 +972,58 @@ UNION ALL
 
 
 --
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id text NOT NULL COLLATE pg_catalog."C",
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    email text NOT NULL COLLATE pg_catalog."C",
+    name text,
+    role text NOT NULL,
+    password bytea,
+    oidc_issuer text COLLATE pg_catalog."C",
+    oidc_subject text COLLATE pg_catalog."C",
+    disabled boolean DEFAULT false NOT NULL,
+    invitation bytea,
+    invitation_expires_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_signed_in_at timestamp with time zone,
+    deleted_at timestamp with time zone,
+    CONSTRAINT users_check CHECK (((oidc_issuer IS NULL) = (oidc_subject IS NULL))),
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'editor'::text, 'admin'::text])))
+);
+
+
+--
+-- Name: web_sessions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.web_sessions (
+    id text NOT NULL COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    site smallint NOT NULL,
+    organization_id text NOT NULL COLLATE pg_catalog."C",
+    application_id text COLLATE pg_catalog."C",
+    user_id text COLLATE pg_catalog."C",
+    sealed bytea NOT NULL,
+    appearance jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT web_sessions_site_check CHECK ((site = ANY (ARRAY[0, 1])))
+);
+
+
+--
 -- Name: workers; Type: TABLE; Schema: public; Owner: -
 --
 
 CREATE TABLE public.workers (
     name text NOT NULL COLLATE pg_catalog."C",
-    seen_at timestamp with time zone DEFAULT now() NOT NULL
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    in_flight integer
 )
 WITH (fillfactor='50');
 
@@ -981,6 +1079,14 @@ ALTER TABLE ONLY public.applications
 
 ALTER TABLE ONLY public.attempt_logs
     ADD CONSTRAINT attempt_logs_pkey PRIMARY KEY (attempt_id);
+
+
+--
+-- Name: attempt_rollups attempt_rollups_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempt_rollups
+    ADD CONSTRAINT attempt_rollups_pkey PRIMARY KEY (seconds, starts_at, scope_id, bucket);
 
 
 --
@@ -1120,6 +1226,14 @@ ALTER TABLE ONLY public.message_event_ids
 
 
 --
+-- Name: message_rollups message_rollups_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.message_rollups
+    ADD CONSTRAINT message_rollups_pkey PRIMARY KEY (seconds, starts_at, scope_id);
+
+
+--
 -- Name: messages messages_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1192,6 +1306,14 @@ ALTER TABLE ONLY public.pollers
 
 
 --
+-- Name: rollup_progress rollup_progress_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.rollup_progress
+    ADD CONSTRAINT rollup_progress_pkey PRIMARY KEY (only_row);
+
+
+--
 -- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1205,6 +1327,14 @@ ALTER TABLE ONLY public.schema_migrations
 
 ALTER TABLE ONLY public.shards
     ADD CONSTRAINT shards_pkey PRIMARY KEY (shard);
+
+
+--
+-- Name: sign_in_failures sign_in_failures_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.sign_in_failures
+    ADD CONSTRAINT sign_in_failures_pkey PRIMARY KEY (subject);
 
 
 --
@@ -1277,6 +1407,38 @@ ALTER TABLE ONLY public.throttles
 
 ALTER TABLE ONLY public.token_revocations
     ADD CONSTRAINT token_revocations_pkey PRIMARY KEY (subject, issued_until);
+
+
+--
+-- Name: users users_invitation_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_invitation_key UNIQUE (invitation);
+
+
+--
+-- Name: users users_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: web_sessions web_sessions_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.web_sessions
+    ADD CONSTRAINT web_sessions_hash_key UNIQUE (hash);
+
+
+--
+-- Name: web_sessions web_sessions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.web_sessions
+    ADD CONSTRAINT web_sessions_pkey PRIMARY KEY (id);
 
 
 --
@@ -1393,6 +1555,13 @@ CREATE INDEX audit_entries_target ON public.audit_entries USING btree (organizat
 
 
 --
+-- Name: background_tasks_endpoint; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_tasks_endpoint ON public.background_tasks USING btree (((arguments ->> 'endpoint_id'::text)), id) WHERE ((arguments ->> 'endpoint_id'::text) IS NOT NULL);
+
+
+--
 -- Name: background_tasks_kind; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1463,6 +1632,13 @@ CREATE INDEX deliveries_default_endpoint_id_message_id_idx2 ON public.deliveries
 
 
 --
+-- Name: endpoint_health_failing; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX endpoint_health_failing ON public.endpoint_health USING btree (first_failure_at) WHERE (first_failure_at IS NOT NULL);
+
+
+--
 -- Name: endpoints_application_id; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1474,6 +1650,13 @@ CREATE INDEX endpoints_application_id ON public.endpoints USING btree (applicati
 --
 
 CREATE UNIQUE INDEX endpoints_application_uid ON public.endpoints USING btree (application_id, uid) WHERE (deleted_at IS NULL);
+
+
+--
+-- Name: endpoints_disabled; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX endpoints_disabled ON public.endpoints USING btree (application_id, id) WHERE (disabled AND (deleted_at IS NULL));
 
 
 --
@@ -1582,6 +1765,13 @@ CREATE UNIQUE INDEX pollers_application_uid ON public.pollers USING btree (appli
 
 
 --
+-- Name: sign_in_failures_ends_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX sign_in_failures_ends_at ON public.sign_in_failures USING btree (ends_at);
+
+
+--
 -- Name: source_logs_created_at; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1635,6 +1825,41 @@ CREATE UNIQUE INDEX sources_organization_uid ON public.sources USING btree (orga
 --
 
 CREATE INDEX token_revocations_changed_at ON public.token_revocations USING btree (changed_at);
+
+
+--
+-- Name: users_email; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX users_email ON public.users USING btree (email) WHERE (deleted_at IS NULL);
+
+
+--
+-- Name: users_oidc; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX users_oidc ON public.users USING btree (oidc_issuer, oidc_subject) WHERE (deleted_at IS NULL);
+
+
+--
+-- Name: users_organization_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX users_organization_id ON public.users USING btree (organization_id, id);
+
+
+--
+-- Name: web_sessions_expires_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX web_sessions_expires_at ON public.web_sessions USING btree (expires_at);
+
+
+--
+-- Name: web_sessions_user_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX web_sessions_user_id ON public.web_sessions USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 
 --
@@ -1843,6 +2068,14 @@ ALTER TABLE ONLY public.throttles
 
 
 --
+-- Name: users users_organization_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES public.organizations(id);
+
+
+--
 -- PostgreSQL database dump complete
 --
 
@@ -1886,4 +2119,9 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0031'),
     ('0032'),
     ('0033'),
-    ('0034');
+    ('0034'),
+    ('0035'),
+    ('0036'),
+    ('0037'),
+    ('0038'),
+    ('0040');

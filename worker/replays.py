@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.db.background_task.bites import Progress, Task, TaskFailed, WantsPayloads
 from app.db.pending_delivery import replay
 from app.db.pending_delivery.cancel import CancelArguments, Canceled, LinePlace, Place, cancel_by_time, cancel_in_lines
-from app.db.pending_delivery.replay import About, Candidate, ReplayArguments, Replaying, Stretch, Target
+from app.db.pending_delivery.replay import Candidate, ReplayArguments, Replaying, Stretch, Target, Walk
 
 # Rows that a bite looks at.
 _BITE: Final = 1000
@@ -51,20 +51,17 @@ class _CancelCursor(BaseModel):
 
 async def recover(connection: asyncpg.Connection, task: Task) -> Progress | WantsPayloads:
     """What failed."""
-    return await _replay(connection, task, replay.FAILED, None)
+    return await _replay(connection, task, "recover")
 
 
 async def replay_missing(connection: asyncpg.Connection, task: Task) -> Progress | WantsPayloads:
     """What the endpoint would want today, and was never tried there."""
-    return await _replay(connection, task, replay.MISSING, None)
+    return await _replay(connection, task, "replay-missing")
 
 
 async def bulk_replay(connection: asyncpg.Connection, task: Task) -> Progress | WantsPayloads:
     """What was tried, whatever came of it; or what is in a state."""
-    wanted = ReplayArguments.model_validate(task.arguments)
-    statement = replay.SENT if wanted.status is None else replay.SENT_IN_STATE[wanted.status]
-    about = About(wanted.event_types, wanted.channel, wanted.tag, wanted.status_code_class)
-    return await _replay(connection, task, statement, about)
+    return await _replay(connection, task, "bulk-replay")
 
 
 async def cancel(connection: asyncpg.Connection, task: Task) -> Progress:
@@ -94,9 +91,7 @@ async def cancel(connection: asyncpg.Connection, task: Task) -> Progress:
     return Progress({} if cursor.canceled else None, data)
 
 
-async def _replay(
-    connection: asyncpg.Connection, task: Task, statement: str, about: About | None
-) -> Progress | WantsPayloads:
+async def _replay(connection: asyncpg.Connection, task: Task, walk: Walk) -> Progress | WantsPayloads:
     """One bite: the next messages of a walk, as many as the endpoint can take now."""
     arguments, replaying = ReplayArguments.model_validate(task.arguments), Replaying(connection)
     cursor = _Cursor.model_validate(task.cursor or {"after": arguments.after})
@@ -109,6 +104,7 @@ async def _replay(
     if task.cursor is not None and not waiting and cursor.waits <= _SOON:
         window = min(2 * window, MOST_WAITING)
     limit = min(window - waiting, _BITE)
+    statement, about = replay.statement_of(walk, arguments), replay.about_of(walk, arguments)
     walked = await replaying.walk(statement, target, Stretch(cursor.after, arguments.before, limit), about)
     found = _readable(target, walked)
     sendable = [each for each in found if each.wanted and each.has_payload]
@@ -118,7 +114,7 @@ async def _replay(
         target,
         [each.message_id for each in sendable],
         task.payloads,
-        only_missing=statement is replay.MISSING,
+        only_missing=walk == "replay-missing",
     )
     expired = sum(each.wanted and not each.has_payload for each in found)
     data["messagesSent"] = _number(data, "messagesSent") + sent

@@ -7,6 +7,7 @@ SCHEDULE: Final = {
     "forget history": {"task": "postrider.forget_history", "schedule": 3600.0, "options": {"expires": 3600}},
     "forget payloads": {"task": "postrider.forget_payloads", "schedule": 3600.0, "options": {"expires": 3600}},
     "keep ledger": {"task": "postrider.keep_ledger", "schedule": 60.0, "options": {"expires": 60}},
+    "keep rollups": {"task": "postrider.keep_rollups", "schedule": 20.0, "options": {"expires": 20}},
     "tell of attempts": {"task": "postrider.tell_of_attempts", "schedule": 10.0, "options": {"expires": 10}},
     "make scheduled messages": {
         "task": "postrider.make_scheduled_messages",

@@ -19,6 +19,7 @@ from app.db.pending_delivery.suspects import SuspectsTable
 from app.delivery import signing
 from app.delivery.breaker import Change
 from app.delivery.client import DeliveryClient
+from app.delivery.exchange import packed
 from app.delivery.outcome import Blocked, Delivered, Outcome, Refused, Unreachable
 from app.delivery.retry import Done, GiveUp, RetryIn, decide
 from app.settings import Settings
@@ -196,11 +197,16 @@ class Sender:
 
 def _attempted(attempt_id: str, url: str, outcome: Outcome) -> Attempted:
     match outcome:
-        case Delivered(status=code, body=body, milliseconds=milliseconds):
-            return Attempted(attempt_id, url, DELIVERED, code, body, milliseconds)
-        case Refused(status=code, body=body, milliseconds=milliseconds):
-            return Attempted(attempt_id, url, FAILED, code, body, milliseconds)
-        case Unreachable(detail=detail, milliseconds=milliseconds) | Blocked(detail=detail, milliseconds=milliseconds):
+        case Delivered(status=code, body=body, milliseconds=milliseconds, timings=timings):
+            # Without the headers of the answer: they would double the size of most attempts, and nobody asks for them.
+            return Attempted(attempt_id, url, DELIVERED, code, body, milliseconds, packed(timings) if timings else None)
+        case Refused(status=code, body=body, milliseconds=milliseconds, timings=timings, head=head):
+            exchange = packed(timings, head) if timings else None
+            return Attempted(attempt_id, url, FAILED, code, body, milliseconds, exchange)
+        case Unreachable(detail=detail, milliseconds=milliseconds, timings=timings):
+            exchange = packed(timings) if timings else None
+            return Attempted(attempt_id, url, FAILED, 0, detail.encode(), milliseconds, exchange)
+        case Blocked(detail=detail, milliseconds=milliseconds):
             return Attempted(attempt_id, url, FAILED, 0, detail.encode(), milliseconds)
         case _:
             assert_never(outcome)

@@ -57,7 +57,7 @@ class Sharing:
             return 0
         if self._giving is not None and self._giving.done():
             self._giving.result()  # Raises what is our bug.
-        census = await self._leases.beat()
+        census = await self._leases.beat(len(self._in_flight))
         if dead := [name for name in census.others if is_certainly_dead(name)]:
             logger.warning("taking over from {} that died", ", ".join(name.split(":")[1] for name in dead))
             await self._leases.bury(dead)

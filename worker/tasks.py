@@ -12,10 +12,13 @@ from app.db.idempotency_key.table import purge_expired
 from app.db.one_time_token.table import forget_one_time_tokens
 from app.db.operational_webhook.attempt_log import tell_of_noted
 from app.db.partition.table import ensure_partitions
+from app.db.sign_in_failure.table import forget_failures
 from app.db.source.purge import purge_source_logs
+from app.db.web_session.table import forget_sessions
 from worker.ledger import keep_figures
 from worker.release import release_held
 from worker.retention import forget_old, forget_payloads
+from worker.rollups import keep_rollups
 from worker.runtime import Runtime
 from worker.scheduled import make_scheduled
 
@@ -77,6 +80,13 @@ def keep_ledger() -> None:
     runtime.run(keep_figures(runtime.settings, _pool(runtime)), _CHORE_SECONDS)
 
 
+@shared_task(name="postrider.keep_rollups")
+def keep_statistics() -> None:
+    """Count what came since the last time, for statistics."""
+    runtime = _runtime()
+    runtime.run(keep_rollups(_pool(runtime)), _CHORE_SECONDS)
+
+
 @shared_task(name="postrider.tell_of_attempts")
 def tell_of_attempts() -> None:
     """Tell the organizations that subscribe to the log of attempts what was noted for them."""
@@ -93,12 +103,14 @@ def release_held_messages() -> None:
 
 @shared_task(name="postrider.purge_audit_log")
 def purge_audit_log() -> None:
-    """Forget entries of the audit log that are too old, and revocations and one-time tokens that have expired."""
+    """Forget entries of the audit log that are too old, and revocations, one-time tokens and sessions that ended."""
     runtime = _runtime()
     pool = _pool(runtime)
     runtime.run(purge_entries(pool, runtime.settings.audit_retention_days), _LONG_CHORE_SECONDS)
     runtime.run(forget_revocations(pool), _CHORE_SECONDS)
     runtime.run(forget_one_time_tokens(pool), _CHORE_SECONDS)
+    runtime.run(forget_failures(pool), _CHORE_SECONDS)
+    runtime.run(forget_sessions(pool), _CHORE_SECONDS)
 
 
 @shared_task(name="postrider.purge_background_tasks")

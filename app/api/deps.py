@@ -48,6 +48,8 @@ def actor_of(request: Request) -> Actor:
     """Who the audit log says it was; the request's caller must be known."""
     caller: Principal = request.state.caller
     address = request.client.host if request.client else None
+    if caller.user_id is not None:
+        return Actor(ActorKind.USER, caller.organization_id, caller.user_id, address)
     if caller.kind == "api_token":
         kind = ActorKind.API_TOKEN
     else:

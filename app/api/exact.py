@@ -4,11 +4,20 @@ from typing import Annotated, Final
 
 import orjson
 from fastapi import Response
-from pydantic import BaseModel, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+
+PARSED: Final = "parsed"
+"""Context of a validation in which a RawJson may be an object that was parsed: what is shown need not be exact."""
+
+
+def _as_bytes(value: object, info: ValidationInfo) -> object:
+    return orjson.dumps(value) if info.context == PARSED and isinstance(value, dict) else value
+
 
 # Bytes of a JSON object, checked when they arrived. Only `exact_json` can write them.
 RawJson = Annotated[
     bytes,
+    BeforeValidator(_as_bytes),
     PlainSerializer(lambda raw: orjson.Fragment(raw)),
     WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]

@@ -26,6 +26,8 @@ _SANE_ID: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 # would become another path. No name of ours has one.
 _SLASH_IN_A_NAME: Final = re.compile(rb"%2[fF]")
 _INBOUND: Final = "/in/"
+# Nothing of these is for the scripts of other sites.
+_PAGES: Final = ("/dashboard", "/portal", "/login")
 _CLIENT_LEFT: Final = 499
 _OUR_BUG: Final = 500
 
@@ -102,7 +104,7 @@ class RequestMiddleware:
             app = problem(EncodedBody())
         if _SLASH_IN_A_NAME.search(scope.get("raw_path") or b""):
             app = problem(NotFound())
-        if b"origin" in headers:
+        if b"origin" in headers and not scope["path"].startswith(_PAGES):
             app = CORSMiddleware(
                 app, allow_origins=_ANY, allow_methods=_ANY, allow_headers=_ANY, expose_headers=_EXPOSED
             )

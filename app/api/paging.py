@@ -27,7 +27,7 @@ class ListOut(BaseModel, Generic[ItemT]):
     data: Sequence[ItemT]
     iterator: str | None = Field(description="Pass it as `iterator` for the next page.")
     prev_iterator: str | None = Field(
-        default=None, serialization_alias="prevIterator", description="Pass it as `iterator` for the page before."
+        default=None, alias="prevIterator", description="Pass it as `iterator` for the page before."
     )
     done: bool = Field(description="Whether this was the last page in the direction of reading.")
 

@@ -22,7 +22,16 @@ from starlette.routing import Match
 from app import clock
 from app.api.responses import code_of
 from app.db.session import CONNECTION_ERRORS
-from app.errors import BadRequest, MethodNotServed, NotFound, PostriderError, Unavailable, ValidationFailed, Violation
+from app.errors import (
+    BadRequest,
+    MethodNotServed,
+    NotFound,
+    PostriderError,
+    TooManyRequests,
+    Unavailable,
+    ValidationFailed,
+    Violation,
+)
 from app.logs import correlation_id
 
 # Pydantic's names of the failures that Svix's parser reports (wrong JSON, wrong type, missing field), as opposed to
@@ -60,7 +69,7 @@ def problem(error: PostriderError) -> Response:
     if isinstance(error, ValidationFailed):
         return _response(error.status, _violations_body(error.violations))
     headers = {}
-    if isinstance(error, Unavailable):
+    if isinstance(error, TooManyRequests | Unavailable):
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, MethodNotServed):
         headers["allow"] = ", ".join(error.allowed)  # RFC 9110 §15.5.6

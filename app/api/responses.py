@@ -47,6 +47,7 @@ CODES: Final = {
     413: "payload_too_large",
     415: "unsupported_encoding",
     422: "validation_error",
+    429: "too_many_requests",
     431: "headers_too_large",
     501: "not_implemented",
     503: "unavailable",
@@ -75,6 +76,15 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
     },
 }
+
+TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
+    429: {
+        "model": ProblemOut,
+        "description": "Too many sign-ins have failed",
+        "headers": {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}},
+    }
+}
+"""Of operations that ask for a password."""
 
 
 def code_of(status: int) -> str:

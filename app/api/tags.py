@@ -23,5 +23,7 @@ TAGS: Final = {
     "Statistics": "Numbers about what was sent.",
     "Webhook Endpoint": "Endpoints of the organization itself, told of what happens to its customers'.",
     "Audit Log": "Who changed what. Not in the Svix API.",
+    "User": "People of the organization who sign in to the dashboard, and their roles. Not in the Svix API.",
     "Ledger": "The account of all deliveries: what was accepted, and what became of it. Not in the Svix API.",
+    "System": "Whether the installation is well: its servers, workers and chores. Not in the Svix API.",
 }

@@ -186,13 +186,13 @@ class HistoryTable(BaseTable[RowT]):
         return Page(page.rows, done, found.reached)
 
     async def _replace_content(
-        self, application_id: str, key: str, content: bytes | None, *where: ColumnElement[bool]
+        self, application_id: str, key: str, content: bytes | None, *where: ColumnElement[bool], **others: object
     ) -> bool:
-        """Put something else in the place of a row's content; False if there is no such row."""
+        """Put something else in the place of a row's content, and of `others`; False if there is no such row."""
         statement = (
             update(self._table)
             .where(self._column(self.scope) == application_id, self._column(self.key) == key, *where)
-            .values({self.content: content})
+            .values({self.content: content, **others})
             .returning(self._column(self.key))
         )
         return (await self.session.execute(statement)).first() is not None

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Final
 
 from app.delivery.connection import Connection
-from app.delivery.dial import Dialer
+from app.delivery.dial import Dialer, Opening
 from app.delivery.guard import BlockedAddress, Guard, ResolutionFailed
 from app.delivery.outcome import Blocked, Outcome, Unreachable
 from app.delivery.pool import Pool
@@ -88,31 +88,36 @@ class DeliveryClient:
     async def _open(self, target: Target, started: float, seconds: float) -> Connection | Unreachable | Blocked:
         """A connection that may be sent on now, newly opened unless one became free first."""
         deadline = asyncio.get_running_loop().time() + seconds - (perf_counter() - started)
+        opening = Opening()
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._pool.reserve(target.origin) or await self._dial(target, deadline)
+                return await self._pool.reserve(target.origin) or await self._dial(target, deadline, opening)
         except TimeoutError:
-            return Unreachable("timeout", "There was no connection to the receiver in time.", _since(started))
+            text = "There was no connection to the receiver in time."
+            return Unreachable("timeout", text, _since(started), opening.timings())
         except DialFailed as failure:
-            return Unreachable(failure.reason, failure.detail, _since(started))
+            return Unreachable(failure.reason, failure.detail, _since(started), opening.timings())
         # How long these took would tell whether a name server of ours knows the name.
         except ResolutionFailed as failure:
             return Unreachable("dns", str(failure), 0)
         except BlockedAddress as failure:
             return Blocked("address", str(failure), 0)
 
-    async def _dial(self, target: Target, deadline: float) -> Connection:
+    async def _dial(self, target: Target, deadline: float, opening: Opening) -> Connection:
         """Connect on the place that was reserved, and give the place up if that fails in any way."""
 
         def new_connection() -> Connection:
             return Connection(target.origin, self._max_response_bytes, self._now)
 
         try:
+            opening.resolve()
             addresses = await self._guard.resolve(target.host, target.port)
-            connection = await self._dialer.dial(target, addresses, new_connection, deadline)
+            opening.resolved()
+            connection = await self._dialer.dial(target, addresses, new_connection, deadline, opening)
         except BaseException:
             self._pool.release(target.origin)
             raise
+        connection.opening = opening.timings()
         self._pool.add(connection)
         return connection
 

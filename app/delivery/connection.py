@@ -11,27 +11,23 @@ from typing import Final, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from app.delivery.interim import JUNK, fault_of_interim
+from app.delivery.exchange import Timings
 from app.delivery.head import ends_with_connection, final_head, retry_after
 from app.delivery.outcome import Delivered, Outcome, Refused, Unreachable, UnreachableReason
 from app.delivery.tls import unanswered
 
 MOST_HEAD_BYTES: Final = 65_536
 """Bytes of status lines and headers, interim answers included."""
-MOST_INTERIM_ANSWERS: Final = 16
 _WIRE_BYTES_PER_BODY_BYTE: Final = 8
 """A body in chunks of one byte takes six; what takes more than this is not a body that is worth reading on."""
 _WHOLE: Final = 65_536
 """Bodies up to this many bytes are sent in one write, larger ones in pieces of it as the receiver takes them."""
-_SWITCHING_PROTOCOLS: Final = 101
-_FIRST_STATUS: Final = 100
 _FIRST_FINAL: Final = 200
 _FIRST_NOT_SUCCESS: Final = 300
 
 _LATE: Final = "The receiver did not answer completely in time."
 _CUT: Final = "The receiver closed the connection before its answer was complete."
-_JUNK: Final = "The receiver's answer is not valid HTTP/1.1."
-_SWITCHED: Final = "The receiver answered 101 Switching Protocols, which was not asked for."
-_INTERIM: Final = f"The receiver sent more than {MOST_INTERIM_ANSWERS} interim (1xx) answers."
 _HEAD: Final = f"The receiver's headers are larger than {MOST_HEAD_BYTES} bytes."
 
 
@@ -56,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_chunks",
         "_complete",
         "_error",
+        "_first_at",
         "_head",
         "_headers_done",
         "_interim",
@@ -68,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_received",
         "_reply",
         "_reused",
+        "_sent_at",
         "_started",
         "_status",
         "_timer",
@@ -78,6 +76,7 @@ class Connection(asyncio.Protocol):
         "idle_since",
         "is_gone",
         "keeper",
+        "opening",
         "origin",
     )
 
@@ -85,6 +84,8 @@ class Connection(asyncio.Protocol):
         self.origin = origin
         self.born = self.idle_since = perf_counter()
         self.keeper: Keeper | None = None
+        # How long it took to open it, if it was opened for the request that is sent first.
+        self.opening: Timings | None = None
         self._limit = max_response_bytes
         self._now = now
         self._reply: asyncio.Future[Outcome | None] | None = None
@@ -97,6 +98,7 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self._received = self._kept = self._status = self._interim = 0
         self._headers_done = self._complete = self._truncated = self._keep = False
+        self._first_at = 0.0
         self._error: tuple[UnreachableReason, str] | None = None
 
     def is_open(self) -> bool:
@@ -114,6 +116,7 @@ class Connection(asyncio.Protocol):
         """
         self._reply = reply = loop.create_future()
         self._started = started
+        self._sent_at = perf_counter()
         self._timer = loop.call_later(seconds, self._expire)
         if self.is_gone:
             self._ended(None)
@@ -151,9 +154,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._reply is None:
             # Bytes that nothing was asked for could be taken for the answer to the next request.
-            self._error = ("protocol", _JUNK)
+            self._error = ("protocol", JUNK)
             self.abandon()
             return
+        if not self._received:
+            self._first_at = perf_counter()
         self._received += len(data)
         if not self._headers_done:
             self._head.append(data)
@@ -199,13 +204,8 @@ class Connection(asyncio.Protocol):
             self._headers_done = True
             return
         self._interim += 1
-        if status == _SWITCHING_PROTOCOLS:
-            self._error = ("protocol", _SWITCHED)
-        elif status < _FIRST_STATUS:
-            self._error = ("protocol", _JUNK)
-        elif self._interim > MOST_INTERIM_ANSWERS:
-            self._error = ("protocol", _INTERIM)
-        if self._error is not None:
+        if (fault := fault_of_interim(status, self._interim)) is not None:
+            self._error = ("protocol", fault)
             raise _EnoughRead
 
     def on_body(self, data: bytes) -> None:
@@ -245,7 +245,7 @@ class Connection(asyncio.Protocol):
         except (HttpParserError, HttpParserUpgrade):
             self._keep = False
             if not self._complete and self._error is None:
-                self._error = ("protocol", _JUNK)
+                self._error = ("protocol", JUNK)
         return self._headers_done
 
     def _pump(self) -> None:
@@ -258,16 +258,18 @@ class Connection(asyncio.Protocol):
         self._fail("timeout", _LATE)
 
     def _fail(self, reason: UnreachableReason, detail: str) -> None:
-        self._answer(Unreachable(reason, detail, self._milliseconds()))
+        self._answer(Unreachable(reason, detail, self._milliseconds(), self._timings()))
 
     def _finish(self) -> None:
         status = self._status
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        milliseconds, timings = self._milliseconds(), self._timings()
         if _FIRST_FINAL <= status < _FIRST_NOT_SUCCESS:
-            self._answer(Delivered(status, body, self._truncated, self._milliseconds()))
+            self._answer(Delivered(status, body, self._truncated, milliseconds, timings))
         else:
-            wait = retry_after(self._final_head(), self._now())
-            self._answer(Refused(status, body, self._truncated, self._milliseconds(), wait))
+            head = self._final_head()
+            wait = retry_after(head, self._now())
+            self._answer(Refused(status, body, self._truncated, milliseconds, wait, timings, head))
 
     def _answer(self, outcome: Outcome | None) -> None:
         reply, self._reply = self._reply, None
@@ -278,6 +280,7 @@ class Connection(asyncio.Protocol):
         self._reset()
         if keep and self.keeper is not None:
             self._reused = True
+            self.opening = None
             self.keeper.give_back(self)
         else:
             self._unsent = None
@@ -294,6 +297,12 @@ class Connection(asyncio.Protocol):
 
     def _milliseconds(self) -> int:
         return round((perf_counter() - self._started) * 1000)
+
+    def _timings(self) -> Timings:
+        waited = self._first_at - self._sent_at if self._received else None
+        if self.opening is None:
+            return Timings(self._reused, None, None, None, waited)
+        return self.opening._replace(first_byte=waited)
 
     def _final_head(self) -> bytes:
         return final_head(b"".join(self._head), self._interim)

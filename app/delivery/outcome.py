@@ -2,11 +2,14 @@
 
 `milliseconds` is the duration of the whole attempt. `body` is the start of the receiver's answer, as its bytes came
 (never decompressed); `truncated` says that there was more. `detail` is shown to the endpoint's owner: it must not tell
-anything about the network that Postrider runs in.
+anything about the network that Postrider runs in. `timings` says where the time went, as far as it is known; `head`
+is the status line and the headers of a refusal, as their bytes came.
 """
 
 from dataclasses import dataclass, field
 from typing import Literal
+
+from app.delivery.exchange import Timings
 
 UnreachableReason = Literal["timeout", "dns", "connect", "tls", "reset", "protocol", "token", "sender"]
 """`timeout` no complete answer in time · `dns` the name does not resolve · `connect` no connection · `tls` no trusted
@@ -23,6 +26,7 @@ class Delivered:
     body: bytes = field(repr=False)
     truncated: bool
     milliseconds: int
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Refused:
     truncated: bool
     milliseconds: int
     retry_after: float | None
+    timings: Timings | None = None
+    head: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Unreachable:
     reason: UnreachableReason
     detail: str
     milliseconds: int
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)

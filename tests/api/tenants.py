@@ -25,7 +25,7 @@ OTHER: Final = frozenset(
     {
         *("limit", "iterator", "order", "before", "after", "since", "until", "status", "status_code_class", "channel"),
         *("tag", "event_types", "with_content", "include_archived", "expunge", "get_if_exists", "operation", "task"),
-        *("channels", "expanded_statuses", "with_msg"),
+        *("channels", "expanded_statuses", "with_msg", "search"),
         *("exclude_disabled", "exclude_svix_play", "startDate", "endDate", "period"),
         *(f"exclude_apps_with_{what}_endpoints" for what in ("no", "disabled", "svix_play")),
         *("consumer_id", "event_type", "lease_duration_ms", "starting_position"),

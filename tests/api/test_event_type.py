@@ -38,6 +38,34 @@ async def test_a_new_event_type_is_answered_with_all_its_fields_and_found_by_nam
     assert (found.status_code, found.json()) == (200, out)
 
 
+async def test_a_portal_gets_the_event_types_that_its_flags_unlock(
+    app: FastAPI, client: httpx.AsyncClient, settings: Settings, organization_id: str
+) -> None:
+    application = (await factories.create_application(client))["id"]
+    await factories.create_event_type(client, "open", schemas=SCHEMAS)
+    for flag in ("beta", "gold"):
+        await factories.create_event_type(client, f"of.{flag}", schemas=SCHEMAS, featureFlags=[flag])
+    assert settings.jwt_secret is not None
+    secret = settings.jwt_secret.get_secret_value()
+    token = tokens.issue_portal(secret, settings.jwt_algorithm, organization_id, application, ["beta"])
+    async with factories.client_of(app, token) as portal:
+        answers = [await portal.get(f"/event-type/{name}") for name in ("open", "of.beta", "of.gold")]
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert answers[1].json() == (await client.get("/event-type/of.beta")).json()
+
+
+async def test_a_search_finds_what_stands_in_names_descriptions_and_groups(client: httpx.AsyncClient) -> None:
+    await factories.create_event_type(client, "invoice.paid")
+    await factories.create_event_type(client, "user.created", description="Not an INVOICE.")
+    await factories.create_event_type(client, "credit.note", groupName="invoices")
+    await factories.create_event_type(client, "a_b", description="100% of it")
+    assert await names(client, "?search=Invoice") == ["credit.note", "invoice.paid", "user.created"]
+    assert await names(client, "?search=invoice&limit=1&iterator=credit.note") == ["invoice.paid"]
+    # They stand for themselves only.
+    assert [await names(client, f"?search={text}") for text in ("%25", "_", "a_b", "aXb")] == [["a_b"]] * 3 + [[]]
+    assert (await client.get("/event-type", params={"search": "x" * 257})).status_code == 422
+
+
 async def test_what_is_not_set_is_left_out(client: httpx.AsyncClient) -> None:
     out = await factories.create_event_type(client)
     assert set(out) == {"name", "description", "archived", "deprecated", "createdAt", "updatedAt"}
@@ -193,7 +221,7 @@ async def test_event_types_belong_to_their_organization(client: httpx.AsyncClien
 @pytest.mark.parametrize(
     ("flags", "seen"), [([], ["open"]), (["gold"], ["golden", "open"]), (["beta", "x"], ["open", "tested"])]
 )
-async def test_a_portal_lists_what_its_feature_flags_unlock_and_nothing_else(
+async def test_a_portal_lists_what_its_feature_flags_unlock_and_changes_nothing(
     app: FastAPI,
     settings: Settings,
     client: httpx.AsyncClient,
@@ -211,8 +239,8 @@ async def test_a_portal_lists_what_its_feature_flags_unlock_and_nothing_else(
     token = tokens.issue_portal(secret, settings.jwt_algorithm, organization_id, own["id"], flags)
     async with factories.client_of(app, token) as visitor:
         assert await names(visitor) == seen
-        for method, path in (("POST", ""), ("GET", "/open"), ("PUT", "/open"), ("PATCH", "/open"), ("DELETE", "/open")):
-            body = None if method in {"GET", "DELETE"} else {"name": "new", "description": "Mine."}
+        for method, path in (("POST", ""), ("PUT", "/open"), ("PATCH", "/open"), ("DELETE", "/open")):
+            body = None if method == "DELETE" else {"name": "new", "description": "Mine."}
             answer = await visitor.request(method, f"/event-type{path}", json=body)
             assert (answer.status_code, answer.json()["code"]) == (403, "insufficient access")
     assert await names(client) == ["golden", "open", "tested"]

@@ -209,7 +209,7 @@ async def test_the_documentation_says_which_operations_want_a_token(anonymous: h
     assert "security" not in document["paths"]["/api/v1/app"]["get"]
     assert (await anonymous.get("/openapi.json")).json() == document
     root = await anonymous.get("http://postrider.test/")
-    assert (root.status_code, root.headers["location"]) == (307, "/docs")
+    assert (root.status_code, root.headers["location"]) == (307, "/dashboard")
 
 
 async def test_an_error_is_described_as_it_is_on_the_wire(document: Json, anonymous: httpx.AsyncClient) -> None:

@@ -1,8 +1,8 @@
 """What is installed: the files that poetry.lock names by their hashes, from wherever the machine takes packages."""
 
-import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,16 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.command import ROOT
-
-# SHA-256 of the files of the npm package swagger-ui-dist 5.35.0, as they are in it.
-SWAGGER_UI = {
-    "LICENSE": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
-    "NOTICE": "0d20d1adef18aee3f40dd258172155521ce702ac445cb5f7b7d60ed32dad2fb2",
-    "favicon-32x32.png": "3ed612f41e050ca5e7000cad6f1cbe7e7da39f65fca99c02e99e6591056e5837",
-    "swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
-    "swagger-ui-bundle.js.LICENSE.txt": "37eb6e7e59aed57b2c1acf076574b818ea07b74265717e0bd67b59e0baf9abbb",
-    "swagger-ui.css": "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d",
-}
 
 
 def lock() -> dict[str, Any]:
@@ -85,9 +75,27 @@ def test_the_image_installs_what_is_locked() -> None:
     assert re.findall(r"pip install (.*)$", text, re.MULTILINE) == ["poetry==2.5.1"]
 
 
-def test_what_others_wrote_is_shipped_unchanged_and_with_its_licences() -> None:
-    folder = ROOT / "app/api/documentation/swagger-ui"
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} == SWAGGER_UI
+def test_what_others_wrote_is_shipped_unchanged_and_with_its_licences(tmp_path: Path) -> None:
+    script = str(ROOT / "deploy/vendored.py")
+    assert subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=30).returncode == 0
+    packages = json.loads((ROOT / "deploy/vendored.json").read_text(encoding="utf-8"))
+    vendored = {name for package in packages for name in package["files"]}
+    # Nothing else is among them.
+    folders = ("app/api/documentation/swagger-ui", "app/web/static/vendor")
+    assert {p.relative_to(ROOT).as_posix() for folder in folders for p in (ROOT / folder).iterdir()} == vendored
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["license-files"]
-    named = {path.name for pattern in patterns for path in ROOT.glob(pattern) if path.parent == folder}
-    assert named == {"LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"}
+    licences = {path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(pattern)}
+    for package in packages:
+        assert licences & set(package["files"]), f"{package['name']}'s licence is not in the wheel"
+    # A byte more in one of them is noticed.
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    for name in vendored:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    longer = tmp_path / "app/web/static/vendor/htmx.min.js"
+    longer.write_bytes(longer.read_bytes() + b" ")
+    copy = subprocess.run(
+        [sys.executable, str(tmp_path / "deploy/vendored.py")], capture_output=True, text=True, timeout=30
+    )
+    assert copy.returncode == 1
+    assert "not as in their packages: app/web/static/vendor/htmx.min.js;" in copy.stderr

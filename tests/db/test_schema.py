@@ -62,7 +62,7 @@ WITHOUT_ROW: Final = {
     *("endpoint_health", "held_messages", "idempotency_keys", "idempotent_responses", "installation", "ledger_figures"),
     *("one_time_tokens", "payload_expiries"),
     *("shards", "schema_migrations", "suspects", "svix_imported_rows", "svix_imports", "throttles"),
-    *("token_revocations", "workers"),
+    *("token_revocations", "web_sessions", "workers"),
 }
 FILES: Final = sorted(MIGRATIONS.glob("*.sql"))
 # pg_dump wraps its output in these commands of psql, with another word each time.

@@ -1,4 +1,5 @@
-"""The headers of an attempt. They are not kept with it: that would cost each delivery for the few that are asked about.
+"""The headers of an attempt. Those that were sent are not kept with it: that would cost each delivery for the few that
+are asked about.
 
 They are worked out anew: what is the same for each attempt, what its endpoint and its message have now.
 """
@@ -14,13 +15,14 @@ from app.api.endpoint.headers import is_sensitive
 from app.db.attempt.model import AttemptRow
 from app.db.endpoint.access import BasicAuthentication, HeaderAuthentication, OAuthAuthentication, open_authentication
 from app.db.endpoint.model import EndpointRow, open_headers
+from app.delivery.exchange import unpacked
 from app.delivery.head import STANDARD_HEADERS
 from app.receiving.record import unpack
 from app.sealing import Sealer
 
 _CONTENT_TYPE: Final = "content-type"
 # Of those that read a signature, and who could repeat the request with it.
-_SIGNATURES: Final = ("webhook-signature", "svix-signature")
+SIGNATURES: Final = ("webhook-signature", "svix-signature")
 
 
 class _Params(msgspec.Struct, frozen=True):
@@ -58,12 +60,23 @@ def headers_of(
     own = {} if endpoint is None else open_headers(sealer, endpoint.id, endpoint.headers)
     headers = _merged(own, of_message) | _signed(attempt, whitelabel=whitelabel)
     names = {name.lower(): name for name in headers}
-    hidden = {lower for lower in names if is_sensitive(lower) or lower in _SIGNATURES}
+    hidden = {lower for lower in names if is_sensitive(lower) or lower in SIGNATURES}
     if endpoint is not None and (credential := _credential(sealer, endpoint)) is not None:
         hidden.add(credential.lower())
         names.setdefault(credential.lower(), credential)
     shown = {name: value for name, value in headers.items() if name.lower() not in hidden}
-    return MessageAttemptHeadersOut(sent_headers=shown, sensitive=[names[lower] for lower in sorted(hidden)])
+    return MessageAttemptHeadersOut(
+        sent_headers=shown,
+        response_headers=response_headers(attempt),
+        sensitive=[names[lower] for lower in sorted(hidden)],
+    )
+
+
+def response_headers(attempt: AttemptRow) -> list[list[str]] | None:
+    """What the receiver answered with; None if there was no answer, or its headers were not kept."""
+    if attempt.exchange is None:
+        return None
+    return [list(header) for header in unpacked(attempt.exchange).headers] or None
 
 
 def _merged(own: Mapping[str, str], of_message: Mapping[str, str]) -> dict[str, str]:

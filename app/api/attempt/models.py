@@ -50,6 +50,25 @@ class _WithStatus(Dto):
         return self.status.name.lower()
 
 
+HeaderPair = Annotated[list[str], Field(min_length=2, max_length=2)]
+
+
+class AttemptTimingsOut(Dto):
+    """Where the time of an attempt went, in milliseconds; what is left out did not happen, or did not end."""
+
+    reused: bool = Field(
+        description="Whether the connection was there already, so that nothing had to be set up.", examples=[False]
+    )
+    dns_ms: float | None = Field(default=None, description="Looking up the host's name.", examples=[4.2])
+    connect_ms: float | None = Field(default=None, description="Connecting to its address.", examples=[11.8])
+    tls_ms: float | None = Field(default=None, description="Setting up the TLS session.", examples=[23.5])
+    first_byte_ms: float | None = Field(
+        default=None,
+        description="From when the request was written until the first byte of the answer.",
+        examples=[38.1],
+    )
+
+
 class MessageAttemptOut(_WithStatus):
     """One HTTP try."""
 
@@ -65,6 +84,15 @@ class MessageAttemptOut(_WithStatus):
     response_duration_ms: int = Field(description="Milliseconds of the whole attempt.", examples=[38])
     trigger_type: TriggerType
     timestamp: Timestamp
+    timings: AttemptTimingsOut | None = Field(
+        default=None, description="Where the time went; not there if nothing was sent, or it is not known."
+    )
+    response_headers: list[HeaderPair] | None = Field(
+        default=None,
+        description="The headers of the answer of an attempt that failed, up to 4 kB, names in lower case; `***` in place"
+        " of cookies and credentials. Not there if contents were not asked for.",
+        examples=[[["content-type", "text/plain"]]],
+    )
     msg: MessageOut | None = Field(default=None, description="The message, without its payload, if it was asked for.")
 
 
@@ -84,8 +112,10 @@ class MessageAttemptHeadersOut(Dto):
     """The headers of an attempt: those that are the same for each, and those that the endpoint and message have now."""
 
     sent_headers: dict[str, str] = Field(examples=[{"webhook-id": "msg_1srOrx2ZWZBpBUvZwXKQmoEYga2"}])
-    response_headers: list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None = Field(
-        default=None, description="Not kept, and so never there.", examples=[[["content-type", "text/plain"]]]
+    response_headers: list[HeaderPair] | None = Field(
+        default=None,
+        description="Those of the answer, as far as they are kept: of attempts that failed.",
+        examples=[[["content-type", "text/plain"]]],
     )
     sensitive: list[str] = Field(
         description="What was sent too, without the values: signatures and credentials.",

@@ -8,8 +8,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.attempt.headers import headers_of, headers_of_message
+from app.api.attempt.headers import headers_of, headers_of_message, response_headers
 from app.api.attempt.models import (
+    AttemptTimingsOut,
     CountOut,
     EndpointMessageOut,
     MessageAttemptHeadersOut,
@@ -33,6 +34,7 @@ from app.db.message.model import MessageRow
 from app.db.message.table import MessagesTable
 from app.db.pending_delivery.table import PendingDeliveriesTable
 from app.delivery.client import MAX_RESPONSE_BYTES
+from app.delivery.exchange import unpacked
 from app.errors import BadRequest, NotFound, existing
 from app.payload_store.store import PayloadStore
 from app.sealing import Sealer
@@ -241,8 +243,18 @@ def _attempt_out(row: AttemptRow, with_content: bool, message: MessageRow | None
         status=MessageStatus(row.status),
         trigger_type=TriggerType(row.trigger),
         timestamp=row.created_at,
+        timings=_timings_out(row),
+        response_headers=response_headers(row) if with_content else None,
         msg=None if message is None else message_out(message, NO_PAYLOAD),
     )
+
+
+def _timings_out(row: AttemptRow) -> AttemptTimingsOut | None:
+    if row.exchange is None:
+        return None
+    reused, *seconds = unpacked(row.exchange).timings
+    dns, connect, tls, first_byte = (None if value is None else round(value * 1000, 3) for value in seconds)
+    return AttemptTimingsOut(reused=reused, dns_ms=dns, connect_ms=connect, tls_ms=tls, first_byte_ms=first_byte)
 
 
 def _endpoint_message_out(standing: MessageStanding, payload: bytes, with_canceled: bool) -> EndpointMessageOut:

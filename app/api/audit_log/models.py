@@ -12,9 +12,10 @@ class AuditActorOut(Dto):
     kind: ActorKind
     id: str | None = Field(
         default=None,
-        description="A token's id, with the session of a portal after a slash; or a name.",
+        description="A user's id; or a token's, with the session of a portal after a slash; or a name.",
         examples=["key_1srOrx2ZWZBpBUvZwXKQmoEYga2"],
     )
+    email: str | None = Field(default=None, description="Of a user, deleted ones too.", examples=["ada@example.com"])
     address: str | None = Field(
         default=None, description="The other end of the connection: a client, or its proxy.", examples=["192.0.2.7"]
     )

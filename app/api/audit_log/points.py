@@ -26,7 +26,7 @@ def _filter(
     ] = None,
     actor: Annotated[
         Word | None,
-        Query(description="Only what this token did (`actor.id`).", examples=["key_1srOrx2ZWZBpBUvZwXKQmoEYga2"]),
+        Query(description="Only what this one did (`actor.id`).", examples=["key_1srOrx2ZWZBpBUvZwXKQmoEYga2"]),
     ] = None,
     target: Annotated[
         Word | None, Query(description="Only what was done to this one.", examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])

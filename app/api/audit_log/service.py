@@ -1,5 +1,6 @@
 """The rules of the audit log: it is read, by its organization alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from app.api.audit_log.models import AuditActorOut, AuditChangeOut, AuditEntryOu
 from app.api.paging import ListOut, Paging, list_out
 from app.db.audit.model import ActorKind, AuditEntryRow
 from app.db.audit.table import AuditEntriesTable
+from app.db.user.table import UsersTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class AuditLogService:
 
     def __init__(self, session: AsyncSession) -> None:
         self._entries = AuditEntriesTable(session)
+        self._users = UsersTable(session)
 
     async def page(self, organization_id: str, wanted: AuditFilter, paging: Paging) -> ListOut[AuditEntryOut]:
         """Entries, newest first unless asked otherwise."""
@@ -39,14 +42,21 @@ class AuditLogService:
         )
         window = paging.window(ascending=False, ids_of="audit")
         page = await self._entries.page(organization_id, window, *conditions)
-        return list_out(page.rows, page.done, key=lambda row: row.id, item=_out)
+        actors = {row.actor_id for row in page.rows if row.actor_id and row.actor_kind == ActorKind.USER}
+        emails = await self._users.names(organization_id, actors)
+        return list_out(page.rows, page.done, key=lambda row: row.id, item=lambda row: _out(row, emails))
 
 
-def _out(row: AuditEntryRow) -> AuditEntryOut:
+def _out(row: AuditEntryRow, emails: Mapping[str, str]) -> AuditEntryOut:
     return AuditEntryOut(
         id=row.id,
         operation=row.operation,
-        actor=AuditActorOut(kind=ActorKind(row.actor_kind), id=row.actor_id, address=row.address),
+        actor=AuditActorOut(
+            kind=ActorKind(row.actor_kind),
+            id=row.actor_id,
+            email=emails.get(row.actor_id or ""),
+            address=row.address,
+        ),
         app_id=row.application_id,
         target=row.target,
         changes=[AuditChangeOut.model_validate(change) for change in row.changes],

@@ -89,7 +89,9 @@ class AuthService:
         found = await self._one_time.take_of_any_organization(_hash(body.one_time_token))
         if found is None:
             raise AuthenticationFailed("This link was used before, or it has expired. Ask for a new one.")
-        note(self._session, "application", found.application_id, {"one_time_token": {"after": "exchanged"}})
+        entity = "organization" if found.application_id is None else "application"
+        key = found.application_id or found.organization_id
+        note(self._session, entity, key, {"one_time_token": {"after": "exchanged"}})
         token = self._sealer.open(found.sealed, found.id).decode()
         bearer = Principal(found.organization_id, found.application_id, clock.unix(), token_id=found.id)
         return bearer, OneTimeTokenOut(token=token, capabilities=list(found.capabilities))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 _FOLDER: Final = Path(__file__).parent
 _PARTS: Final = {
@@ -38,8 +38,7 @@ _HTML: Final = """<!DOCTYPE html>
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page at /docs, and lead there from /, as Svix does."""
-    app.add_api_route("/", _lead_there, include_in_schema=False)
+    """Serve the page at /docs."""
     app.add_api_route("/docs", _page, include_in_schema=False)
     for name, path in _PARTS.items():
         app.add_api_route(f"/docs/{name}", _Part(_FOLDER / path), include_in_schema=False)
@@ -58,7 +57,3 @@ class _Part:
 
 async def _page() -> HTMLResponse:
     return HTMLResponse(_HTML, headers={"content-security-policy": _POLICY})
-
-
-async def _lead_there() -> RedirectResponse:
-    return RedirectResponse("/docs", status_code=307)

@@ -31,6 +31,7 @@ Schemas = Annotated[dict[str, dict[str, JsonValue]], AfterValidator(_check_stora
 FeatureFlag = EventTypeName
 FeatureFlags = Annotated[list[FeatureFlag], Field(min_length=1, max_length=100), AfterValidator(_distinct)]
 GroupName = EventTypeName
+SearchText = Annotated[Text, Field(max_length=256)]
 
 SCHEMAS_EXAMPLE: Final = {
     "1": {

@@ -11,8 +11,9 @@ from app.api.event_type.models import (
     EventTypePatch,
     EventTypeUpdate,
     RetryScheduleInOut,
+    SearchText,
 )
-from app.api.event_type.service import EventTypeService
+from app.api.event_type.service import Asked, EventTypeService
 from app.api.fields import EventTypeName
 from app.api.paging import ListOut, PagingDep
 from app.api.strict import StrictRoute
@@ -40,9 +41,17 @@ async def list_event_types(
     paging: PagingDep,
     include_archived: Annotated[bool, Query(description="Whether archived ones are listed too.")] = False,
     with_content: Annotated[bool, Query(description="Whether the items hold their schemas.")] = False,
+    search: Annotated[
+        SearchText,
+        Query(
+            description="Only those in whose name, description or group this text stands. Not in the Svix API.",
+            examples=["invoice"],
+        ),
+    ] = "",
 ) -> ListOut[EventTypeOut]:
     """List the organization's event types by name; a portal sees those that its feature flags unlock."""
-    return await event_types.page(caller, paging, include_archived=include_archived, with_content=with_content)
+    asked = Asked(search, include_archived=include_archived, with_content=with_content)
+    return await event_types.page(caller, paging, asked)
 
 
 @router.post("", status_code=201, operation_id="v1.event-type.create", response_model_exclude_none=True)
@@ -52,9 +61,9 @@ async def create_event_type(caller: OrganizationDep, body: EventTypeIn, event_ty
 
 
 @router.get("/{event_type_name}", operation_id="v1.event-type.get", response_model_exclude_none=True)
-async def get_event_type(caller: OrganizationDep, name: Name, event_types: EventTypesDep) -> EventTypeOut:
-    """Get an event type, with its schemas."""
-    return await event_types.get(caller.organization_id, name)
+async def get_event_type(caller: PrincipalDep, name: Name, event_types: EventTypesDep) -> EventTypeOut:
+    """Get an event type, with its schemas; a portal gets those that its feature flags unlock."""
+    return await event_types.get(caller, name)
 
 
 @router.put(

@@ -1,6 +1,7 @@
 """The rules of event types."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,6 +31,15 @@ _FIELDS: Final = ("description", "archived", "deprecated", "schemas", "feature_f
 _MARK: Final = "~"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which event types are listed, and what of them. An empty `search` is all."""
+
+    search: str
+    include_archived: bool
+    with_content: bool
+
+
 class EventTypeService:
     """Keeps the event types of organizations."""
 
@@ -37,18 +47,16 @@ class EventTypeService:
         self._event_types = EventTypesTable(session)
         self._organizations = OrganizationsTable(session)
 
-    async def page(
-        self, caller: Principal, paging: Paging, *, include_archived: bool, with_content: bool
-    ) -> ListOut[EventTypeOut]:
+    async def page(self, caller: Principal, paging: Paging, asked: Asked) -> ListOut[EventTypeOut]:
         """The organization's event types, always by name, as Svix lists them; for a portal those that it may see."""
-        portal = caller.application_id is not None
         page = await self._event_types.page_visible(
             caller.organization_id,
             _window(paging),
-            archived=include_archived,
-            feature_flags=caller.feature_flags if portal else None,
+            archived=asked.include_archived,
+            feature_flags=_flags_of(caller),
+            search=asked.search.strip(),
         )
-        return list_out(page.rows, page.done, key=_iterator, item=lambda row: _out(row, with_content=with_content))
+        return list_out(page.rows, page.done, _iterator, lambda row: _out(row, with_content=asked.with_content))
 
     async def everything(self, organization_id: str) -> list[EventTypeOut]:
         """All event types by name, archived ones too, with their schemas. BadRequest if they are too many."""
@@ -68,12 +76,9 @@ class EventTypeService:
         rows = [{**await self._values(organization_id, name, body)} for name, body in by_name.items()]
         await self._event_types.upsert_many(rows, ("organization_id", "name"))
 
-    async def get(self, organization_id: str, name: str) -> EventTypeOut:
-        """The event type of that name, archived or not."""
-        row = await self._event_types.get(organization_id, name)
-        if row is None:
-            raise NotFound
-        return _out(row)
+    async def get(self, caller: Principal, name: str) -> EventTypeOut:
+        """The event type of that name, archived or not. NotFound, also for a portal whose flags do not unlock it."""
+        return _out(existing(await self._event_types.find_visible(caller.organization_id, name, _flags_of(caller))))
 
     async def create(self, organization_id: str, body: EventTypeIn) -> EventTypeOut:
         """A new event type, or an archived one brought back. Conflict if there is one that is not archived."""
@@ -143,6 +148,11 @@ class EventTypeService:
             "updated_at": now,
             **{field: getattr(body, field) for field in _FIELDS},
         }
+
+
+def _flags_of(caller: Principal) -> Collection[str] | None:
+    """The feature flags that unlock event types for a portal; None for an organization, which sees all."""
+    return None if caller.application_id is None else caller.feature_flags
 
 
 def _schedule_out(row: EventTypeRow) -> RetryScheduleInOut:

@@ -36,13 +36,14 @@ class HealthService:
 
     async def _ask(self) -> HealthOut:
         database, redis = await asyncio.gather(
-            postgres_answers(self._pool, _DATABASE_SECONDS), _redis_answers(self._redis_dsn, _REDIS_SECONDS)
+            postgres_answers(self._pool, _DATABASE_SECONDS), redis_answers(self._redis_dsn, _REDIS_SECONDS)
         )
         # The queue's doorbell and the cache's invalidations go through the same server.
         return HealthOut(database=_part(database), queue=_part(redis), cache=_part(redis))
 
 
-async def _redis_answers(dsn: str, seconds: float) -> bool:
+async def redis_answers(dsn: str, seconds: float) -> bool:
+    """Whether Redis answers within that time."""
     client = Redis.from_url(dsn, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0))
     try:
         async with asyncio.timeout(seconds), client:

@@ -64,6 +64,18 @@ class MessageSearchIn(Dto):
     )
 
 
+class FoundMessageOut(Dto):
+    """A message, and the application that it was published to."""
+
+    id: str = Field(examples=["msg_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    event_id: str | None = Field(default=None, examples=["invoice-4711-paid"])
+    event_type: str = Field(examples=["invoice.paid"])
+    timestamp: Timestamp = Field(examples=["2026-01-31T23:59:59Z"])
+    app_id: str = Field(examples=["app_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    app_uid: str | None = Field(default=None, examples=["customer-1337"])
+    app_name: str = Field(examples=["Customer 1337"])
+
+
 class MessageEventsOut(Dto):
     """What follows in the feed."""
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.deps import (
+    REFERENCE,
     ApplicationDep,
     MessageRef,
     OrganizationDep,
@@ -18,6 +19,7 @@ from app.api.history.models import (
     BulkExpungeContentsIn,
     BulkExpungeContentsOut,
     ExpungeAllContentsOut,
+    FoundMessageOut,
     MessageEventsOut,
     MessageRawPayloadOut,
     MessageSearchIn,
@@ -31,6 +33,7 @@ from app.api.turns import poll_turn
 from app.db.message.feed import FeedFilter
 
 router = APIRouter(prefix="/app/{app_id}", tags=["Message"], route_class=StrictRoute)
+finding = APIRouter(tags=["Message"], route_class=StrictRoute)
 
 
 def _writing(session: SessionDep, store: PayloadStoreDep) -> HistoryService:
@@ -43,6 +46,28 @@ def _reading(session: ReadSessionDep, store: PayloadStoreDep) -> HistoryService:
 
 HistoryDep = Annotated[HistoryService, Depends(_writing, scope="function")]
 ReadHistoryDep = Annotated[HistoryService, Depends(_reading, scope="function")]
+
+
+@finding.get("/message/find", operation_id="v1.message.find", response_model_exclude_none=True)
+async def find_messages(
+    caller: OrganizationDep,
+    history: ReadHistoryDep,
+    reference: Annotated[
+        str,
+        Query(
+            description="A message's id or event id, or an attempt's id.",
+            max_length=256,
+            pattern=REFERENCE,
+            examples=["invoice-4711-paid"],
+        ),
+    ],
+    limit: LimitDep,
+    iterator: Annotated[
+        str | None, Query(description="The `iterator` of the page before.", max_length=64, pattern=REFERENCE)
+    ] = None,
+) -> ListOut[FoundMessageOut]:
+    """Find the messages of a name in all applications of the organization, in the order of the applications."""
+    return await history.find(caller.organization_id, reference, iterator, limit)
 
 
 @router.post("/msg/search", operation_id="v1.message.search", response_model=ListOut[MessageOut])

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Final
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
@@ -12,37 +11,27 @@ from app.api.history.models import (
     BulkExpungeContentsOut,
     BulkExpungeStatus,
     ExpungeAllContentsOut,
+    FoundMessageOut,
     MessageEventsOut,
     MessageRawPayloadOut,
     MessageSearchIn,
 )
 from app.api.message.history import MessageHistory, message_out, payloads_out
 from app.api.message.models import MessageOut
-from app.api.paging import ListOut, Paging
+from app.api.message.substitute import substituted
+from app.api.paging import ListOut, Paging, list_out
 from app.api.timeline import Timeline
 from app.db.application.model import ApplicationRow
 from app.db.background_task.model import TaskKind, TaskStatus
 from app.db.background_task.table import BackgroundTasksTable
+from app.db.message.across import Found, FoundMessages
 from app.db.message.feed import FeedFilter, FeedPosition, MessageFeed
 from app.db.message.model import MessageFilter
 from app.db.message.table import MessagesTable
 from app.errors import ValidationFailed, Violation, existing
 from app.payload_store.store import PayloadStore
-from app.receiving.record import unpack
 
 _NOT_AN_ITERATOR: Final = "The iterator is not one that this list returned; leave it out to begin with the first page."
-
-
-class _Params(msgspec.Struct, frozen=True, rename="camel"):
-    """What a message's `transformationsParams` say is sent in place of its payload."""
-
-    raw_payload: str | None = None
-
-    def __repr__(self) -> str:
-        return "<_Params>"
-
-
-_PARAMS: Final = msgspec.json.Decoder(_Params)
 
 
 class HistoryService:
@@ -63,6 +52,15 @@ class HistoryService:
         paging = Paging(limit=body.limit, iterator=iterator, order=None)
         return await self._history.page(app, Timeline(paging, body.before, body.after, about, body.with_content))
 
+    async def find(
+        self, organization_id: str, reference: str, iterator: str | None, limit: int
+    ) -> ListOut[FoundMessageOut]:
+        """The messages of a name in all applications. ValidationFailed if the iterator is none."""
+        if iterator is not None and not ids.is_id(iterator, "app"):
+            raise ValidationFailed(Violation(("query", "iterator"), _NOT_AN_ITERATOR))
+        page = await FoundMessages(self._session).page(organization_id, reference, iterator, limit)
+        return list_out(page.rows, page.done, key=lambda row: row.app_id, item=_found_out, reached=page.reached)
+
     async def events(
         self, app: ApplicationRow, iterator: str | None, after: datetime | None, about: FeedFilter, limit: int
     ) -> MessageEventsOut:
@@ -82,14 +80,9 @@ class HistoryService:
         """What is sent of a message, as a text. NotFound if the application has none of that name."""
         messages = MessagesTable(self._session)
         row = existing(await messages.find(app.id, reference))
-        params, arrived = await messages.how_sent(app.id, row.id)
-        if params is not None and (raw := _PARAMS.decode(params).raw_payload) is not None:
-            return MessageRawPayloadOut(payload=raw)
-        if arrived is not None:
-            received = unpack(arrived)
-            if received.forwards_original and received.body is not None:
-                # The specification has a text here; of what is none, the rest can be read.
-                return MessageRawPayloadOut(payload=received.body.decode(errors="replace"))
+        if (instead := substituted(*await messages.how_sent(app.id, row.id))) is not None:
+            # The specification has a text here; of what is none, the rest can be read.
+            return MessageRawPayloadOut(payload=instead.decode(errors="replace"))
         payloads = await payloads_out(self._session, self._store, [row], with_content=True)
         return MessageRawPayloadOut(payload=payloads[row.id].decode())
 
@@ -109,3 +102,15 @@ class HistoryService:
         return ExpungeAllContentsOut(
             id=task.id, status=TaskStatus(task.status), task=TaskKind(task.kind), updated_at=task.updated_at
         )
+
+
+def _found_out(found: Found) -> FoundMessageOut:
+    return FoundMessageOut(
+        id=found.id,
+        event_id=found.event_id,
+        event_type=found.event_type,
+        timestamp=found.created_at,
+        app_id=found.app_id,
+        app_uid=found.app_uid,
+        app_name=found.app_name,
+    )

@@ -1,13 +1,32 @@
 """Replays over HTTP."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, assert_never
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path, Query
 
-from app.api.deps import ApplicationDep, EndpointRef, SessionDep
-from app.api.replay.models import BulkReplayIn, CancelMsgsIn, RecoverIn, RecoverOut, ReplayIn, ReplayOut
+from app.api.attempt.models import StatusCodeClass
+from app.api.background_task.models import TASK_ID, TASK_ID_PATTERN
+from app.api.deps import ApplicationDep, DatabaseDep, EndpointRef, ReadApplicationDep, ReadSessionDep, SessionDep
+from app.api.fields import Moment
+from app.api.paging import ListOut, PagingDep
+from app.api.replay.models import (
+    BulkReplayIn,
+    CancelMsgsIn,
+    EndpointReplayOut,
+    RecoverIn,
+    RecoverOut,
+    ReplayedStatus,
+    ReplayEstimateOut,
+    ReplayIn,
+    ReplayOperation,
+    ReplayOut,
+)
+from app.api.replay.progress import ReplayEstimateService, ReplayProgressService
 from app.api.replay.service import ReplayService
 from app.api.strict import StrictRoute
+from app.api.timeline import ChannelFilter, EventTypesDep, TagFilter
+from app.errors import ValidationFailed, Violation
 
 router = APIRouter(prefix="/app/{app_id}/endpoint/{endpoint_id}", tags=["Endpoint"], route_class=StrictRoute)
 
@@ -16,7 +35,70 @@ def _writing(session: SessionDep) -> ReplayService:
     return ReplayService(session)
 
 
+def _reading(session: ReadSessionDep) -> ReplayProgressService:
+    return ReplayProgressService(session)
+
+
+def _current(session: SessionDep) -> ReplayProgressService:
+    """On the write server: whoever has just started a task finds it."""
+    return ReplayProgressService(session)
+
+
+def _counting(session: ReadSessionDep, database: DatabaseDep) -> ReplayEstimateService:
+    return ReplayEstimateService(session, database.pool)
+
+
+def _asked(
+    operation: Annotated[ReplayOperation, Query(description="What would be asked for.", examples=["recover"])],
+    event_types: EventTypesDep,
+    since: Annotated[
+        Moment | None,
+        Query(description="As of that operation; `cancel-msgs` has none.", examples=["2026-01-31T08:00:00Z"]),
+    ] = None,
+    until: Annotated[
+        Moment | None, Query(description="As of that operation.", examples=["2026-01-31T20:00:00Z"])
+    ] = None,
+    created_before: Annotated[
+        Moment | None, Query(description="As of `cancel-msgs`.", examples=["2026-01-31T08:00:00Z"])
+    ] = None,
+    channel: ChannelFilter = None,
+    tag: TagFilter = None,
+    status: Annotated[ReplayedStatus, Query(description="As of `bulk-replay`.", examples=[2])] = None,
+    status_code_class: Annotated[
+        StatusCodeClass | None, Query(description="As of `bulk-replay`.", examples=[500])
+    ] = None,
+) -> RecoverIn | ReplayIn | CancelMsgsIn:
+    """What that operation's body would be. ValidationFailed for one without the time that it must have."""
+    if operation is ReplayOperation.CANCEL_MSGS:
+        return CancelMsgsIn(created_before=_required("created_before", created_before))
+    since = _required("since", since)
+    match operation:
+        case ReplayOperation.RECOVER:
+            return RecoverIn(since=since, until=until)
+        case ReplayOperation.REPLAY_MISSING:
+            return ReplayIn(since=since, until=until)
+        case ReplayOperation.BULK_REPLAY:
+            return BulkReplayIn(
+                since=since,
+                until=until,
+                event_types=None if event_types is None else list(event_types),
+                channel=channel,
+                tag=tag,
+                status=status,
+                status_code_class=status_code_class,
+            )
+        case _:
+            assert_never(operation)
+
+
+def _required(name: str, value: datetime | None) -> datetime:
+    if value is None:
+        raise ValidationFailed(Violation(("query", name), "Field required for this operation"))
+    return value
+
+
 ReplaysDep = Annotated[ReplayService, Depends(_writing, scope="function")]
+TaskRef = Annotated[str, Path(description="The task's id.", pattern=TASK_ID_PATTERN, examples=[TASK_ID])]
 
 
 @router.post("/recover", status_code=202, operation_id="v1.endpoint.recover")
@@ -45,3 +127,36 @@ async def bulk_replay(
 async def cancel_messages(app: ApplicationDep, reference: EndpointRef, body: CancelMsgsIn, replays: ReplaysDep) -> None:
     """Cancel an endpoint's pending deliveries of messages before a time; it may go on for a moment."""
     await replays.cancel(app, reference, body)
+
+
+@router.get("/replay/estimate", operation_id="v1.endpoint.estimate-replay", response_model_exclude_none=True)
+async def estimate_replay(
+    app: ReadApplicationDep,
+    reference: EndpointRef,
+    asked: Annotated[RecoverIn | ReplayIn | CancelMsgsIn, Depends(_asked)],
+    estimates: Annotated[ReplayEstimateService, Depends(_counting, scope="function")],
+) -> ReplayEstimateOut:
+    """Count what a recovery, a replay or a canceling would do now; nothing is done."""
+    return await estimates.estimate(app, reference, asked)
+
+
+@router.get("/replay", operation_id="v1.endpoint.list-replays", response_model_exclude_none=True)
+async def list_replays(
+    app: ReadApplicationDep,
+    reference: EndpointRef,
+    progress: Annotated[ReplayProgressService, Depends(_reading, scope="function")],
+    paging: PagingDep,
+) -> ListOut[EndpointReplayOut]:
+    """List an endpoint's recoveries, replays and cancelings, newest first, and how far they are."""
+    return await progress.page(app, reference, paging)
+
+
+@router.get("/replay/{task_id}", operation_id="v1.endpoint.get-replay", response_model_exclude_none=True)
+async def get_replay(
+    app: ApplicationDep,
+    reference: EndpointRef,
+    task_id: TaskRef,
+    progress: Annotated[ReplayProgressService, Depends(_current, scope="function")],
+) -> EndpointReplayOut:
+    """Get how far one of an endpoint's recoveries, replays or cancelings is."""
+    return await progress.get(app, reference, task_id)

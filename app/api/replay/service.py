@@ -51,9 +51,6 @@ class ReplayService:
 
     async def recover(self, app: ApplicationRow, reference: str, body: RecoverIn) -> RecoverOut:
         """Have failed deliveries tried again. ValidationFailed for more than 14 days."""
-        until = body.until or clock.now()
-        if until - body.since > _LONGEST_RECOVERY + _CLOCK_SKEW:
-            raise ValidationFailed(Violation(("body", "since"), "Cannot recover more than 14 days of messages"))
         return RecoverOut.of(await self._replay(app, reference, TaskKind.RECOVER, body))
 
     async def replay_missing(self, app: ApplicationRow, reference: str, body: ReplayIn) -> ReplayOut:
@@ -66,16 +63,14 @@ class ReplayService:
 
     async def cancel(self, app: ApplicationRow, reference: str, body: CancelMsgsIn) -> None:
         """Have what is pending called off, also of an endpoint that is disabled. ValidationFailed for a future time."""
-        if body.created_before > clock.now() + _CLOCK_DIFFERENCE:
-            raise ValidationFailed(Violation(("body", "createdBefore"), _IN_FUTURE))
-        endpoint = existing(await self._endpoints.find(app.id, reference))
-        arguments = CancelArguments(endpoint_id=endpoint.id, before=ids.floor_id("msg", body.created_before))
+        arguments = await self.canceled_by(app, reference, body)
         await self._tasks.start(app.organization_id, app.id, TaskKind.CANCEL, arguments.model_dump(mode="json"))
 
-    async def _replay(
-        self, app: ApplicationRow, reference: str, kind: TaskKind, body: RecoverIn | ReplayIn
-    ) -> BackgroundTaskRow:
+    async def replayed_by(self, app: ApplicationRow, reference: str, body: RecoverIn | ReplayIn) -> ReplayArguments:
+        """What a replay would look at, if it may be. ValidationFailed for times that make no sense."""
         until = body.until or clock.now() + _OTHER_CLOCKS
+        if isinstance(body, RecoverIn) and until - body.since > _LONGEST_RECOVERY + _CLOCK_SKEW:
+            raise ValidationFailed(Violation(("body", "since"), "Cannot recover more than 14 days of messages"))
         if body.until is None and until <= body.since:
             raise ValidationFailed(Violation(("body", "since"), "since must be in the past, where there is no until"))
         if until <= body.since:
@@ -88,6 +83,19 @@ class ReplayService:
             arguments.event_types, arguments.channel, arguments.tag = body.event_types, body.channel, body.tag
             arguments.status = _STATES[body.status]
             arguments.status_code_class = body.status_code_class
+        return arguments
+
+    async def canceled_by(self, app: ApplicationRow, reference: str, body: CancelMsgsIn) -> CancelArguments:
+        """What would be called off. ValidationFailed for a future time."""
+        if body.created_before > clock.now() + _CLOCK_DIFFERENCE:
+            raise ValidationFailed(Violation(("body", "createdBefore"), _IN_FUTURE))
+        endpoint = existing(await self._endpoints.find(app.id, reference))
+        return CancelArguments(endpoint_id=endpoint.id, before=ids.floor_id("msg", body.created_before))
+
+    async def _replay(
+        self, app: ApplicationRow, reference: str, kind: TaskKind, body: RecoverIn | ReplayIn
+    ) -> BackgroundTaskRow:
+        arguments = await self.replayed_by(app, reference, body)
         return await self._tasks.start(app.organization_id, app.id, kind, arguments.model_dump(mode="json"))
 
 

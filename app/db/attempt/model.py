@@ -28,4 +28,6 @@ class AttemptRow(SQLModel, table=True):
     response_status_code: int = Field(sa_column=Column(SmallInteger, nullable=False))
     response: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
     response_duration_ms: int
+    # Packed (app/delivery/exchange.py); None: nothing was sent, or it is not known.
+    exchange: bytes | None = Field(default=None, repr=False, sa_column=Column(LargeBinary))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=func.now()))

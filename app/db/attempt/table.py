@@ -83,4 +83,5 @@ class AttemptsTable(HistoryTable[AttemptRow]):
 
     async def expunge(self, application_id: str, message_id: str, attempt_id: str) -> bool:
         """Forget what the receiver answered, for good; False if there is no such attempt."""
-        return await self._replace_content(application_id, attempt_id, EXPUNGED, _ATTEMPTS.c.message_id == message_id)
+        is_its = _ATTEMPTS.c.message_id == message_id
+        return await self._replace_content(application_id, attempt_id, EXPUNGED, is_its, exchange=None)

@@ -10,10 +10,11 @@ from sqlmodel import Field, SQLModel
 
 
 class ActorKind(StrEnum):
-    """What acted: a bearer of some kind of token, somebody at the command line, or a worker."""
+    """What acted: somebody who signed in, a bearer of some kind of token, somebody at the command line, or a worker."""
 
     ORGANIZATION = "organization"
     PORTAL = "portal"
+    USER = "user"
     API_TOKEN = "api_token"  # noqa: S105 - a kind of actor
     OPERATOR = "operator"
     SYSTEM = "system"
@@ -21,7 +22,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts for an organization: `id` is a token's, or a name; `address` that of the connection's other end."""
+    """Who acts for an organization: `id` is a user's or a token's, or a name; `address` that of the connection's other end."""
 
     kind: ActorKind
     organization_id: str

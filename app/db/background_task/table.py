@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, Text, func, literal_column
 from sqlmodel import col, select
 
 from app import clock, ids
@@ -65,6 +65,13 @@ class BackgroundTasksTable(BaseTable[BackgroundTaskRow]):
             raise _too_many(whose, MOST_OF_APPLICATION)
         if application_id is not None and of_all >= MOST_OF_APPLICATIONS:
             raise _too_many("organization", MOST_OF_APPLICATIONS)
+
+    @staticmethod
+    def of_endpoint(application_id: str, endpoint_id: str) -> list[ColumnElement[bool]]:
+        """Tasks that make deliveries of an endpoint again, or call them off."""
+        # As in the index, whose expression must stand here word for word.
+        named = literal_column("arguments ->> 'endpoint_id'", Text)
+        return [col(BackgroundTaskRow.application_id) == application_id, named == endpoint_id]
 
     @staticmethod
     def about(kind: TaskKind | None, status: TaskStatus | None) -> list[ColumnElement[bool]]:

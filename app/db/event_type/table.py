@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Boolean, ColumnElement, Integer, delete, literal_column, select, type_coerce
+from sqlalchemy import Boolean, ColumnElement, Integer, delete, literal_column, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.db.base import BaseTable, Page, Window
@@ -64,10 +64,21 @@ class EventTypesTable(BaseTable[EventTypeRow]):
         return total
 
     async def page_visible(
-        self, organization_id: str, window: Window, *, archived: bool, feature_flags: Collection[str] | None
+        self,
+        organization_id: str,
+        window: Window,
+        *,
+        archived: bool,
+        feature_flags: Collection[str] | None,
+        search: str,
     ) -> Page[EventTypeRow]:
-        """One page: with the archived ones if asked, and only what these flags unlock unless they are None."""
-        where = [] if archived else [self._column("archived").is_(False)]
+        """One page: with the archived ones if asked, only what these flags unlock unless they are None, and only those
+        in whose name, description or group the text stands, in whatever case.
+        """
+        where: list[ColumnElement[bool]] = [] if archived else [self._column("archived").is_(False)]
+        if search:
+            texts = (self._column(name) for name in ("name", "description", "group_name"))
+            where.append(or_(*(text.icontains(search, autoescape=True) for text in texts)))
         return await self.page(organization_id, window, *where, *self._unlocked(feature_flags))
 
     async def find_visible(

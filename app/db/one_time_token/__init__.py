@@ -1,1 +1,1 @@
-"""One-time token: what stands in a link to a portal, good for one exchange into the portal's token."""
+"""One-time token: what stands in a link to a portal or to the dashboard, good for one exchange into a token."""

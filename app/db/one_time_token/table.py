@@ -26,11 +26,11 @@ _FORGET: Final = "DELETE FROM one_time_tokens WHERE expires_at < clock_timestamp
 
 @dataclass(frozen=True, slots=True)
 class OneTimeToken:
-    """What one is exchanged for: the sealed token of a portal, bound to `id`, and what it may do."""
+    """What one is exchanged for: a sealed token, bound to `id`; if a portal's, what it may do."""
 
     id: str
     organization_id: str
-    application_id: str
+    application_id: str | None
     sealed: bytes = field(repr=False)
     capabilities: Sequence[str]
 

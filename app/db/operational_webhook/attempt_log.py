@@ -27,10 +27,10 @@ NOTING: Final = """, noted AS (
     FROM kept k
     JOIN outcomes c ON c.message_id = k.message_id AND c.endpoint_id = k.endpoint_id
     -- What is sent to the operational endpoints themselves is not told: there would be no end to it.
-    JOIN applications a ON a.id = k.application_id AND NOT a.operational AND a.organization_id = ANY ($13::text[])
+    JOIN applications a ON a.id = k.application_id AND NOT a.operational AND a.organization_id = ANY ($14::text[])
     WHERE k.attempt_id IS NOT NULL
 )"""
-"""The end of the statement that records (`kept`, `outcomes`): keep what the organizations in $13 are to be told."""
+"""The end of the statement that records (`kept`, `outcomes`): keep what the organizations in $14 are to be told."""
 
 _NOTED: Final = "SELECT DISTINCT organization_id FROM attempt_logs"
 _TELL: Final = f"""

@@ -116,6 +116,8 @@ class Attempted:
     code: int
     response: bytes = field(repr=False)
     milliseconds: int
+    # Packed (app/delivery/exchange.py); None: nothing was sent.
+    exchange: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,7 @@ class DeliveryQueue:
             [a.milliseconds if a else None for a in attempts],
             # Replayed in bulk (replay.py): it waits its turn like what is scheduled, and somebody asked for it.
             [_MANUAL if r.claimed.tries < 0 else r.claimed.trigger for r in recordings],
+            [a.exchange if a else None for a in attempts],
         )
         left = [r.claimed.line for r in recordings if r.claimed.line is not None and r.delay is None]
         news = [n for r in recordings if (n := r.news) is not None]

@@ -9,9 +9,9 @@ from app.db.operational_webhook.attempt_log import NOTING
 _STATEMENT: Final = """
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::smallint[], $5::float8[], $6::text[], $7::text[],
-                         $8::smallint[], $9::smallint[], $10::bytea[], $11::integer[], $12::smallint[])
+                         $8::smallint[], $9::smallint[], $10::bytea[], $11::integer[], $12::smallint[], $13::bytea[])
         AS i(message_id, endpoint_id, tries, state, delay, attempt_id, url, status, code, response, milliseconds,
-             trigger)
+             trigger, exchange)
 ), ended AS (
     DELETE FROM pending_deliveries p USING input i
     WHERE p.message_id = i.message_id AND p.endpoint_id = i.endpoint_id AND p.tries = i.tries AND i.delay IS NULL
@@ -26,8 +26,9 @@ WITH input AS (
     SELECT * FROM ended UNION ALL SELECT * FROM retried
 ), tried AS (
     INSERT INTO attempts (id, message_id, endpoint_id, application_id, url, status, trigger, response_status_code,
-                          response, response_duration_ms)
-    SELECT attempt_id, message_id, endpoint_id, application_id, url, status, trigger, code, response, milliseconds
+                          response, response_duration_ms, exchange)
+    SELECT attempt_id, message_id, endpoint_id, application_id, url, status, trigger, code, response, milliseconds,
+           exchange
     FROM kept WHERE attempt_id IS NOT NULL
 ), outcomes AS (
     INSERT INTO deliveries AS d (message_id, endpoint_id, application_id, state, attempts)

@@ -7,7 +7,7 @@ turn, also where the breaker is open, and is canceled if the endpoint is disable
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 import asyncpg
 from pydantic import BaseModel
@@ -145,6 +145,29 @@ class ReplayArguments(BaseModel):
     tag: str | None = None
     status: State | None = None
     status_code_class: int | None = None
+
+
+Walk = Literal["recover", "replay-missing", "bulk-replay"]
+
+
+def statement_of(walk: Walk, wanted: ReplayArguments) -> str:
+    """Which of the walks above finds what is wanted."""
+    match walk:
+        case "recover":
+            return FAILED
+        case "replay-missing":
+            return MISSING
+        case "bulk-replay":
+            return SENT if wanted.status is None else SENT_IN_STATE[wanted.status]
+        case _:
+            assert_never(walk)
+
+
+def about_of(walk: Walk, wanted: ReplayArguments) -> "About | None":
+    """What a walk is told of the messages; None for those that look at deliveries alone."""
+    if walk != "bulk-replay":
+        return None
+    return About(wanted.event_types, wanted.channel, wanted.tag, wanted.status_code_class)
 
 
 @dataclass(frozen=True, slots=True)

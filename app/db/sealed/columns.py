@@ -21,5 +21,6 @@ SEALED: Final = (
     SealedColumns("one_time_tokens", "id", ("sealed",)),
     SealedColumns("sources", "id", ("sealed",)),
     SealedColumns("source_tokens", "id", ("sealed",)),
+    SealedColumns("web_sessions", "id", ("sealed",)),
     SealedColumns("installation", "'installation'", ("sealed",)),
 )

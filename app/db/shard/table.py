@@ -68,7 +68,8 @@ WHERE leased_until < now()
 
 _BEAT: Final = f"""
 WITH seen AS (
-    INSERT INTO workers (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET seen_at = now()
+    INSERT INTO workers (name, in_flight) VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE SET seen_at = now(), in_flight = excluded.in_flight
 ), forgotten AS (
     DELETE FROM workers WHERE seen_at < now() - interval '1 minute' AND name <> $1
 )
@@ -137,9 +138,9 @@ class ShardLeases:
         """Shards that hold something due and that nobody drains: whoever was rung for them is gone, or never was."""
         return {row["shard"] for row in await self._pool.fetch(_DUE)}
 
-    async def beat(self) -> Census:
-        """Say that this process lives; who else does."""
-        workers, others = await self._pool.fetchrow(_BEAT, self.owner)
+    async def beat(self, in_flight: int = 0) -> Census:
+        """Say that this process lives, and how much it has in flight; who else does."""
+        workers, others = await self._pool.fetchrow(_BEAT, self.owner, in_flight)
         busy = await self._pool.fetch(_BUSY)
         return Census(workers, others, {row["shard"]: row["owner"] for row in busy})
 

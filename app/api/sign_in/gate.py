@@ -1,0 +1,82 @@
+"""The gate: emails and passwords are compared here, and who guesses too often is made to wait."""
+
+import hashlib
+import ipaddress
+from math import ceil
+from typing import Final
+
+import asyncpg
+
+from app.db.sign_in_failure.table import Counted, count_failures, forget_failures_of, take_back_failures
+from app.db.user.credentials import Credentials, email_of, find_credentials
+from app.errors import AuthenticationFailed, TooManyRequests
+from app.passwords import Passwords
+
+WINDOW_SECONDS: Final = 900.0
+# Of one account from one address; of one address for any account; of one account from everywhere. The last is larger
+# than the first, so that who guesses from one address keeps nobody out but themselves.
+MOST_OF_BOTH: Final = 10
+MOST_OF_ADDRESS: Final = 100
+MOST_OF_ACCOUNT: Final = 100
+WRONG: Final = (
+    "The email or the password is wrong, or this user may not sign in. Try again, or ask an administrator for a new "
+    "invitation."
+)
+
+
+class Gate:
+    """Lets in who knows a user's password. What it answers, and how fast, does not say which users there are."""
+
+    def __init__(self, pool: asyncpg.Pool, passwords: Passwords) -> None:
+        self._pool = pool
+        self.passwords = passwords
+
+    async def admit(self, email: str, password: str, address: str | None) -> Credentials:
+        """Whose email and password these are. AuthenticationFailed, TooManyRequests, or Unavailable.
+
+        A failure is counted before it is known to be one: many at once cannot all be the last.
+        """
+        account, network = _hash("account", email), _hash("address", _network(address))
+        both = _hash("both", email, _network(address))
+        await self._count({both: MOST_OF_BOTH, network: MOST_OF_ADDRESS})
+        await self._count({account: MOST_OF_ACCOUNT})
+        found = await find_credentials(self._pool, email)
+        fits = await self.passwords.fits(password, None if found is None else found.password)
+        if found is None or not fits:
+            raise AuthenticationFailed(WRONG)
+        await forget_failures_of(self._pool, both)
+        await take_back_failures(self._pool, [account, network])
+        return found
+
+    async def email_of(self, organization_id: str, user_id: str) -> str | None:
+        """A user's email; None if there is no such user."""
+        return await email_of(self._pool, organization_id, user_id)
+
+    async def _count(self, most: dict[bytes, int]) -> None:
+        counted = await count_failures(self._pool, dict.fromkeys(most, WINDOW_SECONDS))
+        late = [one for subject, one in counted.items() if one.failures > most[subject]]
+        if late:
+            raise _later(late)
+
+
+def _later(counted: list[Counted]) -> TooManyRequests:
+    seconds = max(1, ceil(max(one.seconds_left for one in counted)))
+    text = f"Too many sign-ins have failed. Try again in {ceil(seconds / 60)} minutes."
+    return TooManyRequests(text, retry_after=seconds)
+
+
+def _hash(*parts: str) -> bytes:
+    """What is counted under: a password that was typed for an email is nothing to keep."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+
+
+def _network(address: str | None) -> str:
+    """Of IPv6 the /64, which is what one customer has of a provider."""
+    try:
+        parsed = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped else str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,0 +1,1 @@
+"""System: whether the installation is well, for who operates it."""

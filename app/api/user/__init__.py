@@ -1,0 +1,1 @@
+"""User: a person of the organization who signs in to the dashboard, with a role."""

@@ -1,0 +1,1 @@
+"""Rollup: what the rows of history count to, by spans of time."""

@@ -1,0 +1,97 @@
+"""The API, as pages call it: in this process, with the token of who is signed in, and so with no more rights."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import httpx
+import orjson
+from fastapi import FastAPI
+from pydantic import BaseModel, TypeAdapter
+
+from app.api.exact import PARSED
+
+V1: Final = "/api/v1"
+INGEST: Final = "/ingest/api/v1"
+
+_SECONDS: Final = 60.0
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Query = Mapping[str, str | int | float | bool | list[str] | None]
+
+
+class ApiError(Exception):
+    """What the API refused. `violations` is what it says of each input that is wrong: (place, text)."""
+
+    def __init__(self, status: int, code: str, detail: str, violations: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.violations = violations
+
+    def text_of(self, field: str) -> str | None:
+        """What is wrong about one field of the body, by its name in the API."""
+        return next((text for place, text in self.violations if place.split(".")[0] == field), None)
+
+
+class ApiClient:
+    """Calls the API for one request of a browser, whose address (host, port) and correlation id it passes on."""
+
+    def __init__(self, app: FastAPI, token: str, address: tuple[str, int], correlation_id: str) -> None:
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False, client=address),
+            base_url="http://localhost",
+            headers={"authorization": f"Bearer {token}", "x-request-id": correlation_id},
+            trust_env=False,
+            # Statements have their own timeouts, and nothing else is waited for.
+            timeout=_SECONDS,
+        )
+
+    async def get(self, model: type[ModelT], path: str, query: Query | None = None) -> ModelT:
+        """What a GET answers. ApiError if it is refused; paths are those below /api/v1 unless they begin with it."""
+        return _read(model, await self._call("GET", path, query=query))
+
+    async def post(self, model: type[ModelT], path: str, body: object = None, query: Query | None = None) -> ModelT:
+        """What a POST answers. ApiError if it is refused."""
+        return _read(model, await self._call("POST", path, body, query))
+
+    async def put(self, model: type[ModelT], path: str, body: object) -> ModelT:
+        """What a PUT answers. ApiError if it is refused."""
+        return _read(model, await self._call("PUT", path, body))
+
+    async def patch(self, model: type[ModelT], path: str, body: object) -> ModelT:
+        """What a PATCH answers. ApiError if it is refused."""
+        return _read(model, await self._call("PATCH", path, body))
+
+    async def do(self, method: str, path: str, body: object = None, query: Query | None = None) -> bytes:
+        """Call an operation whose answer is empty, or wanted byte for byte. ApiError if it is refused."""
+        return (await self._call(method, path, body, query)).content
+
+    async def _call(self, method: str, path: str, body: object = None, query: Query | None = None) -> httpx.Response:
+        url = path if path.startswith((f"{V1}/", f"{INGEST}/")) else V1 + path
+        answer = await self._client.request(
+            method,
+            url,
+            content=None if body is None else orjson.dumps(body),
+            params={name: value for name, value in (query or {}).items() if value not in (None, "", [])},
+        )
+        if answer.is_success:
+            return answer
+        raise _refusal(answer)
+
+
+def _read(model: type[ModelT], answer: httpx.Response) -> ModelT:
+    return TypeAdapter(model).validate_python(orjson.loads(answer.content), context=PARSED)
+
+
+def _refusal(answer: httpx.Response) -> ApiError:
+    try:
+        problem = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        problem = {}
+    code, detail = problem.get("code", "error"), problem.get("detail", f"The API answered {answer.status_code}.")
+    if not isinstance(detail, list):
+        return ApiError(answer.status_code, code, str(detail))
+    found = tuple((".".join(map(str, each["loc"][1:])), str(each["msg"])) for each in detail)
+    texts = "; ".join(f"{place}: {text}" if place else text for place, text in found)
+    return ApiError(answer.status_code, "validation_error", texts, found)

@@ -1,0 +1,1 @@
+"""Portal: the pages of one application, for its own users: how it is opened, and how it looks."""
