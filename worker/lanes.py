@@ -24,6 +24,7 @@ _MANUAL: Final = 1
 _MOST_MANUAL: Final = 4
 # An endpoint that waits for its rate for less is not said to be throttled.
 _THROTTLED_AFTER: Final = 1.0
+_LOOK_SECONDS: Final = 1.0
 
 
 class Lane:
@@ -76,16 +77,26 @@ class Lane:
         self.shard = row.shard
         if row.revision <= self._revision:
             return
-        if 0 < self._learned_under < row.revision:
-            self._breaker.forget(clock.unix())
-            self._pause = Pause(0.0)
-        self._revision = self._learned_under = row.revision
+        self.notice(row.revision)
+        self._revision = row.revision
         if row.rate_limit is None:
             self._limit = None
         elif self._limit is None or self._limit.per_second != row.rate_limit:
             self._limit = RateLimit(row.rate_limit)
             # What was sent a moment ago, by another process or under another limit, is not known: as much as allowed.
             self._limit.seed([monotonic()])
+
+    def notice(self, revision: int) -> None:
+        """The endpoint's settings are of this revision: forget what was learned under an earlier one."""
+        if 0 < self._learned_under < revision:
+            self._breaker.forget(clock.unix())
+            self._pause = Pause(0.0)
+        self._learned_under = max(self._learned_under, revision)
+
+    @property
+    def is_barred(self) -> bool:
+        """Whether nothing is sent to it but probes, or nothing at all until it is time."""
+        return self._breaker.state.opened_at is not None or self._pause.wait(clock.unix()) > 0
 
     def room(self) -> int:
         """How many sends may start now."""
@@ -233,6 +244,7 @@ class Lanes:
         self._ceiling = ceiling
         self._rng = random.Random()
         self._lanes: dict[str, Lane] = {}
+        self._looked_at = 0.0
 
     async def open(self, rows: Iterable[Claimed]) -> None:
         """Have a lane for the endpoint of each row, going on from how it was left by whichever process."""
@@ -246,6 +258,17 @@ class Lanes:
     def of(self, endpoint_id: str) -> Lane:
         """KeyError if it was not opened."""
         return self._lanes[endpoint_id]
+
+    async def look_for_changes(self, waiting: Collection[str]) -> None:
+        """Of those that wait, who is barred may have been changed or enabled: no row of theirs is read that would tell."""
+        if monotonic() - self._looked_at < _LOOK_SECONDS:
+            return
+        barred = [key for key in waiting if (lane := self._lanes.get(key)) is not None and lane.is_barred]
+        if barred:
+            for endpoint_id, revision in await self._table.revisions(barred):
+                if (lane := self._lanes.get(endpoint_id)) is not None:
+                    lane.notice(revision)
+        self._looked_at = monotonic()
 
     async def keep(self, waiting: Collection[str]) -> None:
         """Store how endpoints are, where that changed, and forget those that are well, idle, and not `waiting`."""

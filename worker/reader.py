@@ -92,6 +92,7 @@ class Reader:
         self._in_flight.begin_reading()
         await self._claim_of_shards(held, due)
         await self._patrol()
+        await self._lanes.look_for_changes(self.behind)
         await self._claim_of_those_behind(due)
 
     async def claim_next(self, lines: Collection[Line], due: list[Claimed]) -> None:

@@ -11,24 +11,18 @@ from typing import Final, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from app.delivery.interim import JUNK, fault_of_interim
 from app.delivery.exchange import Timings
+from app.delivery.faults import CUT, JUNK, LARGE_HEAD, LATE, MOST_HEAD_BYTES, fault_of_interim
 from app.delivery.head import ends_with_connection, final_head, retry_after
 from app.delivery.outcome import Delivered, Outcome, Refused, Unreachable, UnreachableReason
 from app.delivery.tls import unanswered
 
-MOST_HEAD_BYTES: Final = 65_536
-"""Bytes of status lines and headers, interim answers included."""
 _WIRE_BYTES_PER_BODY_BYTE: Final = 8
 """A body in chunks of one byte takes six; what takes more than this is not a body that is worth reading on."""
 _WHOLE: Final = 65_536
 """Bodies up to this many bytes are sent in one write, larger ones in pieces of it as the receiver takes them."""
 _FIRST_FINAL: Final = 200
 _FIRST_NOT_SUCCESS: Final = 300
-
-_LATE: Final = "The receiver did not answer completely in time."
-_CUT: Final = "The receiver closed the connection before its answer was complete."
-_HEAD: Final = f"The receiver's headers are larger than {MOST_HEAD_BYTES} bytes."
 
 
 class Keeper(Protocol):
@@ -164,7 +158,7 @@ class Connection(asyncio.Protocol):
             self._head.append(data)
             excess = self._received - MOST_HEAD_BYTES
             if excess > 0 and not self._feed(data[:-excess]):
-                self._error = self._error or ("protocol", _HEAD)
+                self._error = self._error or ("protocol", LARGE_HEAD)
             elif excess > 0:
                 data = data[-excess:]
         if self._error is None:
@@ -236,7 +230,7 @@ class Connection(asyncio.Protocol):
         elif error is None and self._headers_done and ends_with_connection(self._final_head()):
             self._finish()
         else:
-            self._fail("reset", _CUT)
+            self._fail("reset", CUT)
 
     def _feed(self, data: bytes) -> bool:
         """Parse; whether the final answer's headers are complete now."""
@@ -255,7 +249,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(piece)
 
     def _expire(self) -> None:
-        self._fail("timeout", _LATE)
+        self._fail("timeout", LATE)
 
     def _fail(self, reason: UnreachableReason, detail: str) -> None:
         self._answer(Unreachable(reason, detail, self._milliseconds(), self._timings()))
@@ -263,13 +257,12 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         status = self._status
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        milliseconds, timings = self._milliseconds(), self._timings()
+        answer = (status, body, self._truncated, self._milliseconds())
         if _FIRST_FINAL <= status < _FIRST_NOT_SUCCESS:
-            self._answer(Delivered(status, body, self._truncated, milliseconds, timings))
+            self._answer(Delivered(*answer, self._timings()))
         else:
             head = self._final_head()
-            wait = retry_after(head, self._now())
-            self._answer(Refused(status, body, self._truncated, milliseconds, wait, timings, head))
+            self._answer(Refused(*answer, retry_after(head, self._now()), self._timings(), head))
 
     def _answer(self, outcome: Outcome | None) -> None:
         reply, self._reply = self._reply, None
@@ -300,9 +293,8 @@ class Connection(asyncio.Protocol):
 
     def _timings(self) -> Timings:
         waited = self._first_at - self._sent_at if self._received else None
-        if self.opening is None:
-            return Timings(self._reused, None, None, None, waited)
-        return self.opening._replace(first_byte=waited)
+        opening = self.opening
+        return opening._replace(first_byte=waited) if opening else Timings(self._reused, None, None, None, waited)
 
     def _final_head(self) -> bytes:
         return final_head(b"".join(self._head), self._interim)

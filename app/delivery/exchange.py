@@ -37,7 +37,7 @@ class Timings(NamedTuple):
     """Where the time of an attempt went, in seconds. None: it did not come so far, or there was nothing of it to do."""
 
     reused: bool
-    """The connection was there already."""
+    """The connection was there already, so that of the next three there is none."""
     dns: float | None = None
     connect: float | None = None
     tls: float | None = None

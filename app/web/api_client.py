@@ -37,11 +37,11 @@ class ApiError(Exception):
 class ApiClient:
     """Calls the API for one request of a browser, whose address (host, port) and correlation id it passes on."""
 
-    def __init__(self, app: FastAPI, token: str, address: tuple[str, int], correlation_id: str) -> None:
+    def __init__(self, app: FastAPI, token: str | None, address: tuple[str, int], correlation_id: str) -> None:
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app, raise_app_exceptions=False, client=address),
             base_url="http://localhost",
-            headers={"authorization": f"Bearer {token}", "x-request-id": correlation_id},
+            headers={"x-request-id": correlation_id} | ({"authorization": f"Bearer {token}"} if token else {}),
             trust_env=False,
             # Statements have their own timeouts, and nothing else is waited for.
             timeout=_SECONDS,

@@ -26,7 +26,10 @@ class Cookies:
     def __init__(self, request: Request, site: Site, settings: Settings) -> None:
         self._request = request
         self._secure = request.url.scheme == "https"
-        self._framed = site.is_portal and bool(settings.portal_origins)
+        # Browsers say where a request comes from to whom they trust with Secure cookies: TLS, and loopback without.
+        trusted = self._secure or "sec-fetch-site" in request.headers
+        self._framed = site.is_portal and bool(settings.portal_origins) and trusted
+        self._theme = f"{_THEME}_portal" if site.is_portal else _THEME
         self._session = self._name(site.cookie)
 
     @property
@@ -37,7 +40,7 @@ class Cookies:
     @property
     def theme(self) -> str:
         """auto, light or dark."""
-        wanted = self._request.cookies.get(_THEME, THEMES[0])
+        wanted = self._request.cookies.get(self._theme, THEMES[0])
         return wanted if wanted in THEMES else THEMES[0]
 
     @property
@@ -60,7 +63,7 @@ class Cookies:
         self._set(response, self._name(_SAID), "", 0)
 
     def set_theme(self, response: Response, theme: str) -> None:
-        self._set(response, _THEME, theme, _YEAR)
+        self._set(response, self._theme, theme, _YEAR)
 
     def _name(self, name: str) -> str:
         return f"__Host-{name}" if self._secure else name
@@ -71,7 +74,6 @@ class Cookies:
         if seconds is not None:
             parts.append(f"Max-Age={seconds}")
         if self._framed:
-            # Browsers take loopback for secure, too; without TLS nothing else can be framed by another site.
             parts += ["Secure", "SameSite=None", "Partitioned"]
         else:
             parts += [*(["Secure"] if self._secure else []), "SameSite=Lax"]

@@ -6,7 +6,7 @@ from app.settings import Settings
 from app.web.site import Site
 
 _OWN: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; font-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; font-src 'self'{fonts}; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
 
@@ -14,5 +14,6 @@ _OWN: Final = (
 def policy(site: Site, settings: Settings) -> str:
     """The Content-Security-Policy of a site's pages: portals may be framed by the origins of the settings."""
     ancestors = " ".join(settings.portal_origins) if site.is_portal and settings.portal_origins else "'none'"
-    # The logo of a portal is its operator's, from wherever they keep it.
-    return _OWN.format(images=" https:" if site.is_portal else "", ancestors=ancestors)
+    # The logo and the font of a portal are its operator's, from wherever they keep them.
+    anywhere = " https:" if site.is_portal else ""
+    return _OWN.format(images=anywhere, fonts=anywhere, ancestors=ancestors)

@@ -23,6 +23,7 @@ class Site:
     prefix: str
     cookie: str
     sign_in: str
+    signed_out: str
     menu: tuple[Entry, ...]
     of_application: tuple[Entry, ...]
 
@@ -41,6 +42,7 @@ DASHBOARD: Final = Site(
     SiteKind.DASHBOARD,
     "/dashboard",
     "postrider_dashboard",
+    "/dashboard/sign-in",
     "/dashboard/sign-in",
     (
         Entry("Home", "", "v1.application.list"),
@@ -67,6 +69,7 @@ PORTAL: Final = Site(
     "/portal",
     "postrider_portal",
     "/login",
+    "/portal/signed-out",
     (),
     (_ENDPOINTS, _MESSAGES, _LIVE, _EVENT_TYPES, _DEBUGGER),
 )
@@ -75,4 +78,5 @@ SITES: Final = (DASHBOARD, PORTAL)
 
 def site_of(path: str) -> Site:
     """The site of a path; the dashboard where it is of neither."""
-    return PORTAL if path == PORTAL.prefix or path.startswith(f"{PORTAL.prefix}/") else DASHBOARD
+    is_portal = path in {PORTAL.prefix, PORTAL.sign_in} or path.startswith(f"{PORTAL.prefix}/")
+    return PORTAL if is_portal else DASHBOARD

@@ -12,6 +12,7 @@ from starlette.datastructures import FormData
 
 from app import scopes
 from app.api.web_session.service import WebSession, WebSessionService
+from app.errors import NotFound
 from app.logs import correlation_id
 from app.settings import Settings
 from app.web.api_client import ApiClient
@@ -60,10 +61,14 @@ class View:
     def api(self) -> ApiClient:
         """The API, with the session's token."""
         if self._api is None:
-            client = self.request.client
-            address = (client.host, client.port) if client else ("127.0.0.1", 0)
-            self._api = ApiClient(self.request.app, self.session.token, address, correlation_id.get() or "")
+            self._api = self.api_with(self.session.token)
         return self._api
+
+    def api_with(self, token: str | None) -> ApiClient:
+        """The API with another token, or with none, for who is about to sign in."""
+        client = self.request.client
+        address = (client.host, client.port) if client else ("127.0.0.1", 0)
+        return ApiClient(self.request.app, token, address, correlation_id.get() or "")
 
     @property
     def is_htmx(self) -> bool:
@@ -158,8 +163,13 @@ async def anyone(request: Request) -> View:
 
 
 async def signed_in(view: Annotated[View, Depends(anyone)]) -> View:
-    """The view of a page for who is signed in. NotSignedIn for others."""
-    assert view.session
+    """The view of a page for who is signed in. NotSignedIn for others.
+
+    NotFound for another application than the portal's own: the API would say so, but not every page asks it.
+    """
+    own, wanted = view.session.caller.application_id, view.request.path_params.get("app_id")
+    if view.site.is_portal and wanted not in {None, own}:
+        raise NotFound
     return view
 
 

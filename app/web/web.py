@@ -9,13 +9,14 @@ from starlette.routing import BaseRoute
 from app.errors import NotFound
 from app.web import static_files
 from app.web.page_route import PageRoute
+from app.web.portal import pages as portal
 from app.web.sign_in import pages as sign_in
 from app.web.site import SITES
 
 # On both sites, with the same paths below their prefixes.
 _BOTH: Final[tuple[APIRouter, ...]] = (sign_in.both,)
 # Each has its own prefix.
-_SINGLE: Final[tuple[APIRouter, ...]] = (sign_in.router, static_files.router)
+_SINGLE: Final[tuple[APIRouter, ...]] = (sign_in.router, portal.router, static_files.router)
 
 _missing: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
 

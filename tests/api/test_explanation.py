@@ -13,6 +13,7 @@ import pytest
 from app import clock, ids
 from app.db.session import Database
 from app.db.shard.model import shard_of
+from app.settings import Settings
 from tests import factories
 from tests.api.shop import Shop, page_of
 from tests.factories import Json
@@ -273,6 +274,35 @@ async def test_what_a_worker_noted_of_an_endpoint_explains_what_waits(
     assert await now() == ["payload_gone"]
 
 
+async def test_what_is_kept_of_a_message_decides_what_can_be_said(
+    client: httpx.AsyncClient, shop: Shop, database: Database, settings: Settings
+) -> None:
+    pool, path = database.pool, f"/app/{shop.application}/endpoint/{shop.endpoint}"
+
+    async def said_of(message: str) -> list[str]:
+        return codes((await explained(client, shop.application, message))[shop.endpoint])
+
+    message = await shop.message()
+    await shop.delivery(message, 4)
+    assert await said_of(message) == ["canceled"]
+    await pool.execute("UPDATE deliveries SET called_off = true WHERE message_id = $1", message)
+    assert await said_of(message) == ["called_off"]
+    await pool.execute("UPDATE endpoints SET created_at = '2014-06-01', updated_at = '2014-06-01'")
+    message = await shop.message()
+    assert await said_of(message) == ["unknown"]
+    await pool.execute("UPDATE messages SET deliveries = 1 WHERE id = $1", message)
+    assert await said_of(message) == ["history_gone"]
+    await pool.execute("UPDATE messages SET deliveries = 0, source_id = 'src_1' WHERE id = $1", message)
+    await pool.execute("INSERT INTO held_messages (source_id, message_id) VALUES ('src_1', $1)", message)
+    assert await said_of(message) == ["source_paused"]
+    await pool.execute("DELETE FROM held_messages")
+    # A change that no entry of the audit log tells of any more, because it is too old.
+    old = await shop.message(age=(settings.audit_retention_days + 1) * 86_400)
+    assert (await client.patch(path, json={"disabled": True})).is_success
+    await pool.execute("DELETE FROM audit_entries WHERE target = $1", shop.endpoint)
+    assert await said_of(old) == ["changed_since", "disabled"]
+
+
 async def test_who_waits_in_a_line_is_told_behind_whom(client: httpx.AsyncClient, application: str) -> None:
     endpoint = (await factories.create_endpoint(client, application, orderedBy="/key"))["id"]
     keys = ("a", "b", "a", "a")
@@ -289,7 +319,7 @@ async def test_a_retry_schedule_of_the_event_type_says_how_often_it_is_tried(
 ) -> None:
     await factories.create_event_type(client, "invoice.paid")
     path = "/event-type/invoice.paid/retry-schedule"
-    assert (await client.put(path, json={"retrySchedule": [5, 60]})).is_success
+    assert (await client.put(path, json={"retrySchedule": [{"secs": 5, "nanos": 0}] * 2})).is_success
     endpoint = (await factories.create_endpoint(client, application))["id"]
     message = await factories.publish(client, application)
     assert (await explained(client, application, message["id"]))[endpoint]["attemptsLeft"] == 3

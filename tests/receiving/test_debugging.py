@@ -1,11 +1,10 @@
 """The diagnosis of a signature: every mistake is recognized as that mistake, and nothing else is called right."""
 
 import base64
-import hashlib
 import hmac
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
 import stripe
@@ -81,6 +80,8 @@ def rewritten(**how: object) -> bytes:
 
 CONTENT = f"{ID}.{NOW}.".encode()
 RAW_KEY = base64.b64decode(SECRET.removeprefix("whsec_"))
+HEX = hmac.digest(RAW_KEY, CONTENT + BODY, "sha256").hex()
+OF_SVIX = (("svix-id", ID), ("svix-timestamp", str(NOW)), ("svix-signature", signed(BODY)))
 COMPACT = json.dumps(json.loads(BODY.replace(b"1.10", b"1.5")), separators=(",", ":"), ensure_ascii=False).encode()
 SORTED = {"sort_keys": True, "separators": (",", ":")}
 
@@ -227,9 +228,7 @@ MISTAKES: dict[str, tuple[Trial, Code, str]] = {
         "two families",
     ),
     "families of two requests": (
-        Trial(
-            message_id="msg_x", more=(("svix-id", ID), ("svix-timestamp", str(NOW)), ("svix-signature", signed(BODY)))
-        ),
+        Trial(message_id="msg_x", more=OF_SVIX),
         "headers-mixed",
         "different requests",
     ),
@@ -243,14 +242,12 @@ MISTAKES: dict[str, tuple[Trial, Code, str]] = {
     "no version": (Trial(signature=signed(BODY).removeprefix("v1,")), "signature-form", "lacks its version"),
     "version with =": (Trial(signature=signed(BODY).replace("v1,", "v1=")), "signature-form", "not v1"),
     "hexadecimal": (
-        Trial(signature="v1," + hmac.digest(RAW_KEY, CONTENT + BODY, "sha256").hex()),
+        Trial(signature=f"v1,{HEX}"),
         "signature-form",
         "digest(), not hexdigest()",
     ),
     "hexadecimal in base64": (
-        Trial(
-            signature="v1," + base64.b64encode(hmac.digest(RAW_KEY, CONTENT + BODY, "sha256").hex().encode()).decode()
-        ),
+        Trial(signature="v1," + base64.b64encode(HEX.encode()).decode()),
         "signature-form",
         "inside the base64",
     ),
@@ -292,9 +289,7 @@ def test_a_mistake_is_found_and_named(name: str) -> None:
     diagnosis = trial.ask()
     assert not diagnosis.is_valid
     assert code in diagnosis.codes
-    assert word in " ".join(
-        f"{each.title} {each.how} {each.advice}" for each in diagnosis.findings if each.code == code
-    )
+    assert word in said(Diagnosis(tuple(each for each in diagnosis.findings if each.code == code)))
     assert all(each.advice for each in diagnosis.findings if each.level == "mistake")
 
 
@@ -307,7 +302,7 @@ FINE: dict[str, tuple[Trial, set[Code]]] = {
     "as it is": (Trial(), {"right"}),
     "svix": (Trial(family="svix"), {"right"}),
     "both families": (
-        Trial(more=(("svix-id", ID), ("svix-timestamp", str(NOW)), ("svix-signature", signed(BODY)))),
+        Trial(more=OF_SVIX),
         {"right"},
     ),
     "names of one's own": (Trial(family="acme"), {"right", "headers-unknown"}),
@@ -337,13 +332,14 @@ FINE: dict[str, tuple[Trial, set[Code]]] = {
 def test_what_receivers_accept_is_valid(name: str) -> None:
     trial, codes = FINE[name]
     diagnosis = trial.ask()
-    assert (diagnosis.is_valid, diagnosis.codes) == (True, codes)
+    assert diagnosis.is_valid
+    assert set(diagnosis.codes) == codes
 
 
 COMPUTED: dict[str, tuple[str, Code, str]] = {
     "right": (signed(BODY), "computed", "computes the right signature"),
     "right, without version": (signed(BODY).removeprefix("v1,"), "computed", "computes the right signature"),
-    "hexadecimal": (hmac.digest(RAW_KEY, CONTENT + BODY, "sha256").hex(), "signature-form", "hexdigest()"),
+    "hexadecimal": (HEX, "signature-form", "hexdigest()"),
     "secret as text": (made(SECRET.encode(), CONTENT + BODY), "secret-form", "decoded from base64"),
     "body alone, as text, in hexadecimal": (
         hmac.digest(SECRET.encode(), BODY, "sha256").hex(),
@@ -479,27 +475,23 @@ def test_nothing_that_is_said_holds_a_secret_a_signature_or_the_body() -> None:
     assert right not in repr(question)
 
 
-@dataclass
-class Cost:
-    """The CPU time of the quickest of some runs, in seconds."""
-
-    runs: list[float] = field(default_factory=list)
-
-    def of(self, trial: Trial) -> float:
-        for _ in range(3):
-            start = time.process_time()
-            trial.ask()
-            self.runs.append(time.process_time() - start)
-        return min(self.runs)
+def cpu_seconds(trial: Trial, runs: int) -> float:
+    """Of the quickest run."""
+    found = []
+    for _ in range(runs):
+        start = time.process_time()
+        trial.ask()
+        found.append(time.process_time() - start)
+    return min(found)
 
 
 @pytest.mark.alone
 def test_a_search_in_vain_takes_less_than_50_ms_for_20_kb_and_is_bounded_for_a_mebibyte() -> None:
     body = json.dumps({"a": [{"name": "Zoë", "price": 1.5, "text": "x" * 40} for _ in range(240)]}).encode()
     assert 18_000 < len(body) < 25_000
-    assert Cost().of(Trial(body=body, secrets=given_secret(OTHER))) < 0.05
-    for hostile in (b"[1.5," * 200_000, b"[" * MOST_BODY, b"[" + b"1.5," * 250_000 + b"1]", b"\xff" * MOST_BODY):
-        assert Cost().of(Trial(body=hostile[:MOST_BODY], secrets=given_secret(OTHER))) < 3
+    assert cpu_seconds(Trial(body=body, secrets=given_secret(OTHER)), 5) < 0.05
+    for hostile in (b"[" * MOST_BODY, b"[" + b"1.5," * 250_000 + b"1]"):
+        assert cpu_seconds(Trial(body=hostile, secrets=given_secret(OTHER)), 1) < 3
 
 
 def test_what_is_too_much_is_refused_with_what_to_do() -> None:
@@ -509,6 +501,5 @@ def test_what_is_too_much_is_refused_with_what_to_do() -> None:
         Trial(secrets=((SECRET, "given"),) * (MOST_SECRETS + 1)).ask()
 
 
-def test_the_trials_know_hmac_as_the_library_does() -> None:
+def test_the_trials_know_hmac_as_the_engine_does() -> None:
     assert made(RAW_KEY, CONTENT + BODY) == signed(BODY)
-    assert hashlib.sha256(RAW_KEY).digest_size == 32

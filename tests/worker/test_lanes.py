@@ -161,13 +161,18 @@ async def test_changing_an_endpoint_closes_its_breaker(stage: Stage, receiver: R
     await stage.publish(endpoint, 5)
     async with stage.draining(policy=BreakerPolicy(failures=3, failing_for=0.0, probe_every=60)) as drain:
         await receiver.wait_for(3)
+        # Everything waits for a probe that is due in a minute: no row of the endpoint is read any more.
+        await stage.publish(endpoint, 5)
+        await stage.database.pool.execute("UPDATE pending_deliveries SET next_attempt_at = now()")
+        while not await stage.database.pool.fetchval("SELECT opened_at IS NOT NULL FROM endpoint_health"):
+            await asyncio.sleep(0.02)
+        drain.ring(range(64))
+        await asyncio.sleep(0.3)
         broken = False
         path = f"/app/{stage.application}/endpoint/{endpoint}"
         assert (await stage.client.patch(path, json={"description": "mended"})).status_code == 200
-        await stage.publish(endpoint, 5)
-        drain.ring(range(64))
         await stage.database.pool.execute("UPDATE pending_deliveries SET next_attempt_at = now()")
-        await drained(stage, seconds=8)
+        await drained(stage, seconds=5)
 
 
 async def test_a_resend_does_not_wait_for_a_probe_of_the_breaker(stage: Stage, receiver: Receiver) -> None:

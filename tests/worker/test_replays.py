@@ -72,6 +72,25 @@ async def test_recover_sends_what_failed_once_more_and_nothing_else(stage: Stage
     assert await is_even(stage)
 
 
+@pytest.mark.parametrize("what", ["recover", "replay-missing", "bulk-replay"])
+async def test_a_replay_sends_as_many_as_were_estimated_before(stage: Stage, receiver: Receiver, what: str) -> None:
+    endpoint = await stage.endpoint(receiver.url)
+    messages = await publish(stage, *numbered(5))
+    receiver.answer = refusing(messages[:2])
+    await deliver(stage)
+    await publish(stage, *numbered(2))
+    for _ in range(3):
+        await factories.record_message(stage.database.pool, stage.application)
+    path = f"/app/{stage.application}/endpoint/{endpoint}/replay/estimate"
+    found = (await stage.client.get(path, params={"operation": what, "since": past()})).json()
+    done = await finish(stage, await ask(stage, endpoint, what, {"since": past()}))
+    assert (
+        found["messages"] == done["data"]["messagesSent"] == {"recover": 2, "replay-missing": 3, "bulk-replay": 5}[what]
+    )
+    shown = (await stage.client.get(path.replace("estimate", done["id"]))).json()
+    assert (shown["status"], shown["messagesSent"]) == ("finished", found["messages"])
+
+
 async def test_recover_keeps_to_its_time(stage: Stage, receiver: Receiver) -> None:
     endpoint = await stage.endpoint(receiver.url)
     now = clock.now()

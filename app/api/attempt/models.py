@@ -89,8 +89,8 @@ class MessageAttemptOut(_WithStatus):
     )
     response_headers: list[HeaderPair] | None = Field(
         default=None,
-        description="The headers of the answer of an attempt that failed, up to 4 kB, names in lower case; `***` in place"
-        " of cookies and credentials. Not there if contents were not asked for.",
+        description="The headers of the answer of an attempt that failed, up to 4 kB, names in lower case; `***` in"
+        " place of cookies and credentials. Not there if contents were not asked for.",
         examples=[[["content-type", "text/plain"]]],
     )
     msg: MessageOut | None = Field(default=None, description="The message, without its payload, if it was asked for.")

@@ -52,8 +52,8 @@ class SeriesOut(Dto):
     period: Period = Field(examples=["24h"])
     step_seconds: int = Field(description="How long each span is.", examples=[900])
     behind: bool = Field(
-        description="Not everything was counted by now, and the newest points are too low. A chore of the workers makes up "
-        "for it, which comes every 20 seconds.",
+        description="Not everything was counted by now, and the newest points are too low. The workers make up for it, "
+        "every 20 seconds.",
         examples=[False],
     )
     total: CountsOut = Field(description="All points together.")

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
@@ -13,22 +14,30 @@ from app.errors import AuthenticationFailed, TooManyRequests
 from app.passwords import Passwords
 
 WINDOW_SECONDS: Final = 900.0
-# Of one account from one address; of one address for any account; of one account from everywhere. The last is larger
-# than the first, so that who guesses from one address keeps nobody out but themselves.
-MOST_OF_BOTH: Final = 10
-MOST_OF_ADDRESS: Final = 100
-MOST_OF_ACCOUNT: Final = 100
 WRONG: Final = (
     "The email or the password is wrong, or this user may not sign in. Try again, or ask an administrator for a new "
     "invitation."
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often it may fail in WINDOW_SECONDS: of one account from one address, of one address, of one account.
+
+    The last is larger than the first, so that who guesses from one address keeps nobody out but themselves.
+    """
+
+    of_both: int = 10
+    of_address: int = 100
+    of_account: int = 100
+
+
 class Gate:
     """Lets in who knows a user's password. What it answers, and how fast, does not say which users there are."""
 
-    def __init__(self, pool: asyncpg.Pool, passwords: Passwords) -> None:
+    def __init__(self, pool: asyncpg.Pool, passwords: Passwords, limits: Limits | None = None) -> None:
         self._pool = pool
+        self._limits = limits or Limits()
         self.passwords = passwords
 
     async def admit(self, email: str, password: str, address: str | None) -> Credentials:
@@ -38,8 +47,8 @@ class Gate:
         """
         account, network = _hash("account", email), _hash("address", _network(address))
         both = _hash("both", email, _network(address))
-        await self._count({both: MOST_OF_BOTH, network: MOST_OF_ADDRESS})
-        await self._count({account: MOST_OF_ACCOUNT})
+        await self._count({both: self._limits.of_both, network: self._limits.of_address})
+        await self._count({account: self._limits.of_account})
         found = await find_credentials(self._pool, email)
         fits = await self.passwords.fits(password, None if found is None else found.password)
         if found is None or not fits:

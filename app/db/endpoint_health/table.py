@@ -30,6 +30,8 @@ SET opened_at = excluded.opened_at, first_failure_at = excluded.first_failure_at
 WHERE h.revision <= excluded.revision
 """
 
+_REVISIONS: Final = "SELECT id, revision FROM endpoints WHERE id = ANY ($1::text[])"
+
 _FORGET: Final = text("DELETE FROM endpoint_health WHERE endpoint_id = :endpoint_id")
 
 
@@ -70,6 +72,11 @@ class EndpointHealthTable:
             [h.revision for h in healths],
             [h.throttled_since for h in healths],
         )
+
+
+    async def revisions(self, endpoint_ids: Sequence[str]) -> list[tuple[str, int]]:
+        """How often the settings of each endpoint were changed."""
+        return [(row["id"], row["revision"]) for row in await self._pool.fetch(_REVISIONS, endpoint_ids)]
 
 
 async def forget_health(session: AsyncSession, endpoint_id: str) -> None:

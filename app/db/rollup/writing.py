@@ -29,7 +29,9 @@ _SECONDS: Final = 60.0
 _PREFIXES: Final[tuple[ids.Prefix, ids.Prefix]] = ("msg", "atmpt")
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
-_POSITION: Final = "SELECT rolled_to, now() AS now FROM rollup_progress FOR UPDATE SKIP LOCKED"
+_POSITION: Final = """
+SELECT rolled_to, coalesce($1::timestamptz, now()) AS now FROM rollup_progress FOR UPDATE SKIP LOCKED
+"""
 _FIRST: Final = """
 SELECT (SELECT min(id) FROM messages WHERE id >= $1 AND id < $2) AS message_id,
        (SELECT min(id) FROM attempts WHERE id >= $3 AND id < $4) AS attempt_id
@@ -97,16 +99,17 @@ class Stretch(NamedTuple):
     until: datetime
 
 
-async def roll_stretch(connection: asyncpg.Connection) -> bool:
-    """Count the next stretch of history; whether there is more to count now.
+async def roll_stretch(connection: asyncpg.Connection, now: datetime | None = None) -> bool:
+    """Count the next stretch of history up to a time (None: now); whether there is more to count.
 
     Nothing is done, and nothing is left to do, while somebody else is at it.
     """
     async with connection.transaction():
-        position = await connection.fetchrow(_POSITION)
+        position = await connection.fetchrow(_POSITION, now)
         if position is None:
             return False
-        rolled_to, until = position["rolled_to"], position["now"] - _UNSETTLED
+        rolled_to: datetime = position["rolled_to"]
+        until: datetime = position["now"] - _UNSETTLED
         if until <= rolled_to:
             return False
         begins = await _first_of(connection, Stretch(rolled_to, until))

@@ -6,17 +6,34 @@ from urllib.parse import quote
 
 from app.web.portal.colours import Colour, mix, parse, readable, text_on
 
-# What app.css has for these, against which other colours must be read.
-GROUNDS: Final = {
-    "light": {"surface": Colour(255, 255, 255), "bg": Colour(0xF6, 0xF7, 0xF9)},
-    "dark": {"surface": Colour(0x1A, 0x1E, 0x28), "bg": Colour(0x12, 0x15, 0x1C)},
+# What app.css has: colours of texts must be read on the first three.
+OWN: Final = {
+    "light": {
+        "surface": Colour(0xFF, 0xFF, 0xFF),
+        "bg": Colour(0xF6, 0xF7, 0xF9),
+        "sunken": Colour(0xF0, 0xF1, 0xF5),
+        "text": Colour(0x1C, 0x22, 0x30),
+        "muted": Colour(0x5A, 0x63, 0x75),
+        "bad": Colour(0xB3, 0x23, 0x1F),
+        "brand": Colour(0x39, 0x49, 0xC6),
+    },
+    "dark": {
+        "surface": Colour(0x1A, 0x1E, 0x28),
+        "bg": Colour(0x12, 0x15, 0x1C),
+        "sunken": Colour(0x14, 0x18, 0x22),
+        "text": Colour(0xE7, 0xEA, 0xF1),
+        "muted": Colour(0xA2, 0xAB, 0xBD),
+        "bad": Colour(0xFF, 0x9D, 0x97),
+        "brand": Colour(0x98, 0xA3, 0xFF),
+    },
 }
 _SELECTORS: Final = {
     "light": ":root{{{}}}",
     "dark": ':root[data-theme="dark"]{{{0}}}@media (prefers-color-scheme:dark){{:root[data-theme="auto"]{{{0}}}}}',
 }
+_GROUNDS: Final = ("surface", "bg", "sunken")
+_AREAS: Final = (*_GROUNDS, "line")
 _TEXTS: Final = ("text", "muted", "bad")
-_AREAS: Final = ("surface", "bg", "sunken", "line")
 # Of a button that is nearly as what is behind it.
 _DISCERNIBLE: Final = 1.3
 _RADII: Final = {"none": "0", "sm": "4px", "md": "8px", "lg": "14px", "full": "99px"}
@@ -27,7 +44,8 @@ _ROUNDEST_CARD: Final = "20px"
 
 def stylesheet(appearance: Mapping[str, str]) -> str:
     """The style of a session's pages. Its values were checked when they were taken (appearance.py)."""
-    rules = [_SELECTORS[theme].format(_declared(variables)) for theme in GROUNDS if (variables := _theme(appearance, theme))]
+    themes = {theme: _theme(appearance, theme) for theme in OWN}
+    rules = [_SELECTORS[theme].format(_declared(variables)) for theme, variables in themes.items() if variables]
     radii = {_ROUND[name]: _RADII[appearance[name]] for name in _ROUND if appearance.get(name) in _RADII}
     if radii.get("--radius") == _RADII["full"]:
         radii["--radius"] = _ROUNDEST_CARD
@@ -50,10 +68,14 @@ def _theme(appearance: Mapping[str, str], theme: str) -> dict[str, str]:
         for name in (*_AREAS, *_TEXTS, "brand", "brand-fill")
         if (colour := parse(appearance.get(f"{theme}-{name}", ""))) is not None
     }
-    grounds = [given.get(name, ground) for name, ground in GROUNDS[theme].items()]
-    found = {name: given[name] for name in _AREAS if name in given}
-    found |= {name: readable(given[name], *grounds) for name in _TEXTS if name in given}
-    brand = given.get("brand", given.get("brand-fill"))
+    own = OWN[theme]
+    grounds = [given.get(name, own[name]) for name in _GROUNDS]
+    # What is written on other grounds may have to change with them.
+    changed = own if any(name in given for name in _GROUNDS) else {}
+    known = {**changed, **given}
+    found: dict[str, Colour] = {name: given[name] for name in _AREAS if name in given}
+    found |= {name: readable(known[name], *grounds) for name in _TEXTS if name in known}
+    brand = given.get("brand", given.get("brand-fill", changed.get("brand")))
     if brand is not None:
         soft = mix(brand, grounds[0], 0.12)
         fill = readable(given.get("brand-fill", brand), grounds[0], least=_DISCERNIBLE)

@@ -42,7 +42,7 @@ async def sign_out(view: AnyoneDep) -> Response:
     """End the session."""
     if (text := view.cookies.session) is not None:
         await sessions_of(view.request).end(text)
-    response = RedirectResponse(view.site.sign_in, 303)
+    response = RedirectResponse(view.site.signed_out, 303)
     view.cookies.end_session(response)
     return response
 

@@ -1,8 +1,13 @@
-"""Interim answers (1xx, RFC 9110 §15.2): which of them are passed over."""
+"""What is wrong with answers that we do not accept, in words for the endpoint's owner."""
 
 from typing import Final
 
+MOST_HEAD_BYTES: Final = 65_536
+"""Bytes of status lines and headers, interim answers included."""
 MOST_INTERIM_ANSWERS: Final = 16
+LATE: Final = "The receiver did not answer completely in time."
+CUT: Final = "The receiver closed the connection before its answer was complete."
+LARGE_HEAD: Final = f"The receiver's headers are larger than {MOST_HEAD_BYTES} bytes."
 JUNK: Final = "The receiver's answer is not valid HTTP/1.1."
 _SWITCHED: Final = "The receiver answered 101 Switching Protocols, which was not asked for."
 _INTERIM: Final = f"The receiver sent more than {MOST_INTERIM_ANSWERS} interim (1xx) answers."
