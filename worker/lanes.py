@@ -260,7 +260,7 @@ class Lanes:
         return self._lanes[endpoint_id]
 
     async def look_for_changes(self, waiting: Collection[str]) -> None:
-        """Of those that wait, who is barred may have been changed or enabled: no row of theirs is read that would tell."""
+        """Of those that wait, who is barred may have been changed: no row of theirs is read that would tell."""
         if monotonic() - self._looked_at < _LOOK_SECONDS:
             return
         barred = [key for key in waiting if (lane := self._lanes.get(key)) is not None and lane.is_barred]

@@ -56,9 +56,9 @@ async def test_the_system_says_that_redis_does_not_answer(
     settings: Settings, operator: httpx.AsyncClient, closed_port: int
 ) -> None:
     without = settings.model_copy(update={"redis_dsn": f"redis://127.0.0.1:{closed_port}/0"})
-    async with factories.running(without) as alone:
-        async with factories.client_of(alone, operator.headers["authorization"].partition(" ")[2]) as client:
-            found = (await client.get("/system")).json()
+    token = operator.headers["authorization"].partition(" ")[2]
+    async with factories.running(without) as alone, factories.client_of(alone, token) as client:
+        found = (await client.get("/system")).json()
     assert found["redis"] == {"status": "error", "milliseconds": None}
 
 

@@ -26,7 +26,7 @@ from tests.api.tenants import NAMING, OTHER, Tenant, fingerprint, make_tenant
 
 # What an application's own users may do; to all else their tokens say 403. What is new is not theirs until it is here.
 PORTALS: Final = re.compile(
-    r"v1\.endpoint\..*|v1\.application\.(get|stats\.attempts)|v1\.stats\.app-attempts|v1\.event-type\.(list|get)"
+    r"v1\.endpoint\..*|v1\.application\.(get|stats\.attempts)|v1\.stats\.app-attempts|v1\.statistics\.(series|now)|v1\.event-type\.(list|get)"
     r"|v1\.message\.(list|get|get-raw-payload|search|events)|v1\.message\.pollerv?2?\..*"
     r"|v1\.message-attempt\.(list-.*|get|get-headers|count-by-endpoint|resend)|v1\.authentication\.(logout|whoami)"
     r"|v1\.authentication\.(get|rotate)-poller-token|v1\.health\..*|v1\.environment\.get-settings|v1\.poller\..*"

@@ -15,7 +15,7 @@ from app.db.rollup import writing
 from app.db.rollup.latency import MOST, milliseconds_from, percentile
 from app.db.rollup.scope import Scope
 from app.db.rollup.series import SeriesTable
-from app.db.rollup.writing import HOUR, KEPT, MINUTE, QUARTER, floor, forget_rollups, roll_stretch
+from app.db.rollup.writing import HOUR, KEPT, LONGEST, MINUTE, QUARTER, floor, forget_rollups, roll_stretch
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
@@ -89,8 +89,8 @@ async def commit(connection: asyncpg.Connection, rows: list[Row]) -> None:
     )
 
 
-async def roll(connection: asyncpg.Connection, now: datetime) -> None:
-    while await roll_stretch(connection, now):
+async def roll(connection: asyncpg.Connection, now: datetime, longest: timedelta = LONGEST) -> None:
+    while await roll_stretch(connection, now, longest):
         pass
 
 
@@ -235,7 +235,7 @@ async def test_a_series_counts_everything_once_at_any_moment(
         rolled_to = now - age
         await connection.execute("UPDATE rollup_progress SET rolled_to = $1", starts[0])
         await connection.execute("TRUNCATE message_rollups, attempt_rollups")
-        await roll(connection, rolled_to)
+        await roll(connection, rolled_to, HOUR)
         counted_to = max(rolled_to - timedelta(seconds=1), starts[0])
         there = [row for row in rows if row.at < counted_to or row.at > now - timedelta(minutes=10)]
         async with database.reading() as session:

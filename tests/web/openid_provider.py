@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +26,9 @@ CLIENT = "postrider"
 SECRET = "a secret of the client: with / and %"
 
 
+Key = RSAKey | ECKey | OctKey
+
+
 @dataclass
 class OpenIdProvider:
     """`person` are the claims of whoever is signed in there; `spoil` overrides what the ID token says."""
@@ -33,17 +37,20 @@ class OpenIdProvider:
     person: dict[str, Any] = field(default_factory=dict)
     spoil: dict[str, Any] = field(default_factory=dict)
     # With which key tokens are signed, and those that are shown.
-    key: RSAKey | ECKey | OctKey = field(default_factory=lambda: new_key("first"))
-    shown: list[RSAKey | ECKey | OctKey] = field(default_factory=list)
+    key: Key = field(default_factory=lambda: new_key("first"))
+    shown: list[Key] = field(default_factory=list)
     algorithm: str = "RS256"
     token_status: int = 200
     asked: list[str] = field(default_factory=list)
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.shown.append(self.key)
+    def reset(self, person: dict[str, Any]) -> None:
+        """Be as at first, with somebody else signed in."""
+        self.person, self.spoil, self.key = person, {}, new_key("first")
+        self.shown, self.algorithm, self.token_status = [self.key], "RS256", 200
+        self.asked.clear()
 
-    def rotate(self, key: RSAKey | ECKey | OctKey) -> None:
+    def rotate(self, key: Key) -> None:
         """Sign with another key, and show both."""
         self.key = key
         self.shown.append(key)
@@ -110,6 +117,7 @@ class OpenIdProvider:
         return JSONResponse(KeySet(list(self.shown)).as_dict(private=False))
 
 
+@cache
 def new_key(kid: str) -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": kid, "use": "sig"})
 

@@ -18,7 +18,7 @@ from app.api.sign_in.models import (
     SignedInOut,
 )
 from app.api.sign_in.openid import OpenId
-from app.api.sign_in.service import Issuer, SignInService
+from app.api.sign_in.service import Issuer, SignInService, begin_openid
 from app.api.strict import StrictRoute
 from app.db.user.model import UserRow
 from app.principal import Principal
@@ -64,9 +64,9 @@ async def accept_invitation(request: Request, body: InvitationAcceptIn, service:
 
 
 @router.post("/openid/begin", operation_id="v1.authentication.begin-openid", openapi_extra=_OPEN)
-async def begin_openid(body: OpenIdBeginIn, service: SignInDep, provider: ProviderDep) -> OpenIdBeginOut:
+async def begin(body: OpenIdBeginIn, provider: ProviderDep) -> OpenIdBeginOut:
     """Begin to sign in with the provider of OpenID Connect: find out where to send the browser."""
-    return await service.begin_openid(provider, body)
+    return await begin_openid(provider, body)
 
 
 @router.post("/openid/finish", operation_id="v1.authentication.finish-openid", openapi_extra=_OPEN)

@@ -92,11 +92,6 @@ class SignInService:
             await end_sessions(self._session, row, signs_in=True)
         return await self._sign_in(row)
 
-    async def begin_openid(self, provider: OpenId | None, body: OpenIdBeginIn) -> OpenIdBeginOut:
-        """Where to send the browser. NotFound if there is no provider, Unavailable if it does not answer."""
-        url, pending = await _required(provider).begin(body.redirect_uri, body.next)
-        return OpenIdBeginOut(url=url, pending=pending)
-
     async def finish_openid(self, provider: OpenId | None, body: OpenIdFinishIn) -> tuple[UserRow, OpenIdFinishOut]:
         """The user as whom the provider knows somebody, made if there was none, with the role that the provider says.
 
@@ -133,6 +128,12 @@ class SignInService:
         row.last_signed_in_at = clock.now()
         await self._users.save(row)
         return row, self._issuer.signed_in(row)
+
+
+async def begin_openid(provider: OpenId | None, body: OpenIdBeginIn) -> OpenIdBeginOut:
+    """Where to send the browser. NotFound if there is no provider, Unavailable if it does not answer."""
+    url, pending = await _required(provider).begin(body.redirect_uri, body.next)
+    return OpenIdBeginOut(url=url, pending=pending)
 
 
 def _required(provider: OpenId | None) -> OpenId:

@@ -23,8 +23,8 @@ _UNSETTLED: Final = timedelta(seconds=1)
 # took as long as any may, and for whatever was late for reasons of its own.
 _BACK: Final = timedelta(seconds=20)
 _AGAIN: Final = (timedelta(minutes=6), timedelta(hours=1))
-# Of a position that lies far back: a transaction of a second or two at thousands of messages a second.
-_LONGEST: Final = timedelta(minutes=5)
+LONGEST: Final = timedelta(minutes=5)
+"""Of a stretch, where history may be dense: a second or two of work at thousands of messages a second."""
 _SECONDS: Final = 60.0
 _PREFIXES: Final[tuple[ids.Prefix, ids.Prefix]] = ("msg", "atmpt")
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -99,8 +99,10 @@ class Stretch(NamedTuple):
     until: datetime
 
 
-async def roll_stretch(connection: asyncpg.Connection, now: datetime | None = None) -> bool:
-    """Count the next stretch of history up to a time (None: now); whether there is more to count.
+async def roll_stretch(
+    connection: asyncpg.Connection, now: datetime | None = None, longest: timedelta = LONGEST
+) -> bool:
+    """Count the next stretch of history, at most so long, up to a time (None: now); whether there is more to count.
 
     Nothing is done, and nothing is left to do, while somebody else is at it.
     """
@@ -113,8 +115,8 @@ async def roll_stretch(connection: asyncpg.Connection, now: datetime | None = No
         if until <= rolled_to:
             return False
         begins = await _first_of(connection, Stretch(rolled_to, until))
-        ends = min(begins + _LONGEST, until)
-        is_near = begins - rolled_to <= _LONGEST
+        ends = min(begins + longest, until)
+        is_near = begins - rolled_to <= longest
         await _count(connection, Stretch(floor(rolled_to - _BACK if is_near else begins), ends))
         await _sum_up(connection, Stretch(rolled_to - _BACK, ends), ends)
         for age in _AGAIN:

@@ -104,7 +104,9 @@ async def import_openapi(view: ViewDep) -> Response:
         error = refused
     if outcome is not None and not dry:
         count = len(outcome.data.modified)
-        return view.redirect(PATH, said=f"Imported: {count} event {'type has' if count == 1 else 'types have'} changed.")
+        return view.redirect(
+            PATH, said=f"Imported: {count} event {'type has' if count == 1 else 'types have'} changed."
+        )
     values = {"text": text, "replace": body["replaceAll"], "outcome": outcome}
     return view.page("event_type/import.html", 200 if error is None else error.status, error=error, **values)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.api.source.configs import fields_of, kinds
-from app.db.source.model import CRON
 from app.receiving.contract import Field
 from app.receiving.registry import all_providers
 
@@ -43,10 +42,10 @@ def find_kind(name: str) -> Kind | None:
     """None if there is no such kind."""
     if name not in kinds():
         return None
-    if name == CRON:
+    provider = all_providers().get(name)
+    if provider is None:
         setup = "Nothing is posted to it: it makes a message at each of the times that its schedule says."
-        return Kind(CRON, "Schedule", tuple(fields_of(CRON)), setup)
-    provider = all_providers()[name]
+        return Kind(name, "Schedule", tuple(fields_of(name)), setup)
     return Kind(
         name,
         provider.title,
