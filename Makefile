@@ -20,8 +20,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALLED := .venv/.installed
 BIN := .venv/bin
-# Where there is Node, the tests try the official JavaScript package, too; npm writes this file.
-JAVASCRIPT := $(if $(shell command -v npm),tests/sdk/javascript/node_modules/.package-lock.json)
+# Where there is Node, the tests try the official packages for JavaScript and React, too; npm writes these files.
+JAVASCRIPT := $(if $(shell command -v npm),$(patsubst %,%/node_modules/.package-lock.json,tests/sdk/javascript tests/web/svix_react))
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,17 +78,17 @@ compatibility: $(INSTALLED) ## Write docs/reference/svix-compatibility.md: what 
 install: $(INSTALLED) $(JAVASCRIPT) ## Install the locked dependencies into .venv (the other targets do it when needed)
 
 clean: ## Remove what was installed and generated; .postrider, the data, stays
-	@rm -rf .venv .poetry tests/sdk/javascript/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .poetry tests/sdk/javascript/node_modules tests/web/svix_react/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 # What the installation says goes to stderr: `make -s token` may be the first command, and its output is for pipes.
 $(INSTALLED): pyproject.toml poetry.lock
 	@POETRY='$(POETRY)' PYTHON='$(PYTHON)' POETRY_VERSION='$(POETRY_VERSION)' \
 		POETRY_MIRROR_PLUGIN_VERSION='$(POETRY_MIRROR_PLUGIN_VERSION)' sh deploy/install.sh >&2
 
-# One test needs it, and nobody else. Where npm reaches no packages at all, that test says that it was left out; where it
-# does and this fails, the test fails.
-tests/sdk/javascript/node_modules/.package-lock.json: tests/sdk/javascript/package-lock.json
-	@cd tests/sdk/javascript && rm -f .not-installed && npm ci --ignore-scripts --loglevel error \
+# Few tests need it, and nobody else. Where npm reaches no packages at all, they say that they were left out; where it
+# does and this fails, they fail.
+%/node_modules/.package-lock.json: %/package-lock.json
+	@cd $* && rm -f .not-installed && npm ci --ignore-scripts --loglevel error \
 		--fetch-retries 1 --fetch-timeout 20000 >&2 \
 		&& touch node_modules/.package-lock.json || npm view svix version --fetch-retries 0 --fetch-timeout 20000 >/dev/null 2>&1 \
-		|| { touch .not-installed; echo "make: npm reaches no packages: the JavaScript test is left out" >&2; }
+		|| { touch .not-installed; echo "make: npm reaches no packages: tests that need $* are left out" >&2; }

@@ -32,6 +32,8 @@ HARMLESS = {
     # Switches.
     ("Settings", "whitelabel_headers"),
     ("Candidate", "has_payload"),
+    ("ExplainedMessage", "has_payload"),
+    ("Message", "has_payload"),
     # Says which database was imported from: a digest of when it was made.
     ("Source", "identity"),
     # What is known of a provider in general: where its proof is, and which fields of a config are secrets.

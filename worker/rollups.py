@@ -10,7 +10,7 @@ from app.db.rollup.writing import HOUR, LONGEST, forget_rollups, roll_stretch
 # Of what lies far back, as after an upgrade, a tenth of the time between two runs; the next one goes on from there.
 _SECONDS: Final = 2.0
 # A stretch that took no longer had few rows; the next one may be twice as long, up to an hour.
-_QUICK_SECONDS: Final = 0.1
+_QUICK_SECONDS: Final = 0.5
 
 
 async def keep_rollups(pool: asyncpg.Pool) -> None:

@@ -50,7 +50,7 @@ def list_tokens(organization: str, as_json: bool) -> None:
                 return found
             iterator = page.iterator
 
-    tokens = _in_transaction(load(), read)
+    tokens = in_transaction(load(), read)
     if as_json:
         typer.echo(orjson.dumps([token.model_dump(by_alias=True) for token in tokens]))
         return
@@ -74,10 +74,10 @@ def create_token(name: str, scopes: list[str], organization: str, as_json: bool)
     async def create(session: AsyncSession) -> tuple[str, bytes]:
         trail = record(session)
         made = await ApiTokenService(session, organization, operations).create(body)
-        await write_entry(session, _operator(organization), "cli.tokens.create", trail)
+        await write_entry(session, operator(organization), "cli.tokens.create", trail)
         return made.token, made.model_dump_json(by_alias=True, exclude_none=True).encode()
 
-    token, described = _in_transaction(load(), create)
+    token, described = in_transaction(load(), create)
     typer.echo(described if as_json else token)
 
 
@@ -98,10 +98,10 @@ def revoke_token(token: str, after: int, organization: str) -> None:
             await revoke_jwt(session, bearer)
             note(session, "jwt", bearer.token_id, {"revoked": {"after": True}})
             key = bearer.token_id
-        await write_entry(session, _operator(owner), "cli.tokens.revoke", trail)
+        await write_entry(session, operator(owner), "cli.tokens.revoke", trail)
         return key
 
-    typer.echo(f"{_in_transaction(settings, revoke)} is revoked" + (f" in {after} seconds" if after else ""))
+    typer.echo(f"{in_transaction(settings, revoke)} is revoked" + (f" in {after} seconds" if after else ""))
 
 
 async def _owner(settings: Settings, token: str, organization: str) -> tuple[str, str | None]:
@@ -132,11 +132,11 @@ def _verifier(settings: Settings) -> TokenVerifier:
     return TokenVerifier(secret, settings.jwt_algorithm)
 
 
-def _operator(organization: str) -> Actor:
+def operator(organization: str) -> Actor:
     return Actor(ActorKind.OPERATOR, organization, getpass.getuser())
 
 
-def _in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
+def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
     """What comes of some work, committed. CannotRun if the database cannot be used, or the work is refused."""
     dsn = database_dsn(settings)
 

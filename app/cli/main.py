@@ -19,6 +19,7 @@ from app.cli.secret_commands import SECRETS, SECRETS_EXIT_CODES
 from app.cli.storage import keep_payloads, storage
 from app.cli.tokens import TOKENS
 from app.cli.trigger import TRIGGER_EXIT_CODES, trigger
+from app.cli.users import USERS, dashboard
 from app.cli.verify import VERIFY_EXIT_CODES, verify
 from app.sealing import Sealer
 from app.settings import Settings, SettingsError, load
@@ -102,7 +103,7 @@ def up() -> None:
 def api() -> None:
     """Run the API: uvicorn --factory app.main:create_app."""
     settings = _ready_settings()
-    _become(api_command(settings.host, settings.port))
+    _become(api_command(settings.host, settings.port, settings.trusted_proxies or ()))
 
 
 @command.command(epilog=_EXIT_CODES)
@@ -164,6 +165,12 @@ _tokens = typer.Typer(no_args_is_help=True, help="Keep API tokens: list, create,
 for _name, _run in TOKENS.items():
     _tokens.command(_name, epilog=_EXIT_CODES)(_one_line_errors(_run))
 command.add_typer(_tokens, name="tokens")
+
+_users = typer.Typer(no_args_is_help=True, help="Keep those who sign in to the dashboard: list, create, and so on.")
+for _name, _run in USERS.items():
+    _users.command(_name, epilog=_EXIT_CODES)(_one_line_errors(_run))
+command.add_typer(_users, name="users")
+command.command("dashboard", epilog=_EXIT_CODES)(_one_line_errors(dashboard))
 
 _secrets = typer.Typer(no_args_is_help=True, help="Replace the main secret: status, rotate.")
 for _name, _run in SECRETS.items():

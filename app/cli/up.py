@@ -112,7 +112,7 @@ class Up:
         variables = self._environment(secrets)
         host, port = self._address.host, self._address.port
         children = [
-            Child("api", api_command(host, port), variables, self._run_folder, self._console),
+            Child("api", api_command(host, port, self._settings.trusted_proxies or ()), variables, self._run_folder, self._console),
             Child("worker", worker_command(), variables, self._run_folder, self._console),
             Child("beat", beat_command(self._run_folder / "beat"), variables, self._run_folder, self._console),
         ]
@@ -213,9 +213,10 @@ class Up:
         say = self._console.line
         say()
         self._console.title(f"Postrider is ready after {seconds:.1f} s. Ctrl-C ends it; its data stays.")
-        say(f"  URL    {url}")
-        say(f"  Docs   {url}/docs")
-        say(f"  Token  {token}")
+        say(f"  URL        {url}")
+        say(f"  Dashboard  {url}/dashboard: `postrider dashboard` prints a link that signs in, or take the token")
+        say(f"  Docs       {url}/docs")
+        say(f"  Token      {token}")
         say("  Webhooks of providers (Stripe, GitHub, …) arrive at sources: docs/how-to/receive-webhooks.md")
         say("  Beside it, give `make token` and `make demo` the same POSTRIDER_LISTEN_ADDRESS and POSTRIDER_DATA_DIR.")
         say()

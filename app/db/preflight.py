@@ -9,8 +9,10 @@ from app.db.installation.table import kept_seal, newest_migration
 from app.sealing import SealBroken, Sealer
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "db" / "migrations"
+OURS: Final = sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("*.sql"))
+"""The versions of the migrations that this code knows, in their order."""
 # What this code was written for. A newer database is fine: migrations keep the code before them working.
-_NEEDED: Final = max(path.name.partition("_")[0] for path in MIGRATIONS.glob("*.sql"))
+_NEEDED: Final = OURS[-1]
 _IDENTITY: Final = "installation"
 
 

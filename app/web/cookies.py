@@ -12,6 +12,7 @@ from app.web.site import Site
 THEMES: Final = ("auto", "light", "dark")
 _THEME: Final = "postrider_theme"
 _SAID: Final = "postrider_said"
+_PENDING: Final = "postrider_pending"
 _LONGEST_SAID: Final = 1000
 _YEAR: Final = 365 * 86400
 
@@ -61,6 +62,17 @@ class Cookies:
 
     def forget_said(self, response: Response) -> None:
         self._set(response, self._name(_SAID), "", 0)
+
+    @property
+    def pending(self) -> str | None:
+        """The sign-in elsewhere that this browser has begun."""
+        return self._request.cookies.get(self._name(_PENDING))
+
+    def keep_pending(self, response: Response, text: str) -> None:
+        self._set(response, self._name(_PENDING), text, 600)
+
+    def forget_pending(self, response: Response) -> None:
+        self._set(response, self._name(_PENDING), "", 0)
 
     def set_theme(self, response: Response, theme: str) -> None:
         self._set(response, self._theme, theme, _YEAR)

@@ -58,6 +58,7 @@ DASHBOARD: Final = Site(
         Entry("System", "/system", "v1.system.get"),
     ),
     (
+        Entry("Overview", "/app/{app_id}", "v1.application.get"),
         _ENDPOINTS,
         _MESSAGES,
         _LIVE,

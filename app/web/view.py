@@ -22,6 +22,11 @@ from app.web.rendering import render
 from app.web.site import Site, site_of
 
 _READING_METHODS: Final = frozenset({"GET", "HEAD"})
+# A portal's token without scopes may do no more, whatever else there is that the organization's may.
+_ALL_OF_PORTAL: Final = scopes.of_portal(scopes.CAPABILITIES)
+_CODE: Final = "v1.endpoint.transformation."
+CODE: Final = "code"
+"""Of a portal's session: that its organization lets portals write transformations."""
 CSRF: Final = "csrf"
 """The field of every form that proves that the form is ours; `x-csrf-token` is the same as a header."""
 
@@ -82,13 +87,18 @@ class View:
 
     def may(self, operation: str) -> bool:
         """Whether who is signed in may do that, as the OpenAPI document calls it."""
-        held = self.session.caller.scopes
-        return held is None or scopes.allows(held, operation, "POST")
+        if operation.startswith(_CODE) and self.site.is_portal and CODE not in self.session.appearance:
+            return False
+        return self._holds(operation, "POST")
 
     def may_read(self, operation: str) -> bool:
         """The same for an operation that is a GET."""
-        held = self.session.caller.scopes
-        return held is None or scopes.allows(held, operation, "GET")
+        return self._holds(operation, "GET")
+
+    def _holds(self, operation: str, method: str) -> bool:
+        caller = self.session.caller
+        held = _ALL_OF_PORTAL if caller.scopes is None and caller.application_id else caller.scopes
+        return held is None or scopes.allows(held, operation, method)
 
     def url(self, path: str, **query: str | int | None) -> str:
         """The address of a page of this site."""
@@ -102,6 +112,11 @@ class View:
         """A field of the form, without spaces at its ends."""
         value = self.form.get(name, default)
         return value.strip() if isinstance(value, str) else default
+
+    def secret(self, name: str) -> str:
+        """A field of the form as it was typed: spaces at the ends of a password are part of it."""
+        value = self.form.get(name, "")
+        return value if isinstance(value, str) else ""
 
     def fields(self, name: str) -> list[str]:
         """All fields of that name that are not empty."""

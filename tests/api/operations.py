@@ -88,6 +88,9 @@ def _operation(document: Json, path: str, method: str, declared: Json) -> Operat
         body |= _SPECIAL.get(declared["operationId"], {})
         if declared["operationId"] == "v1.endpoint.set-mtls-config":
             body = {"identity": identity()}
+        if declared["operationId"] == "v1.user.create":
+            # One email is one user's, of whichever organization.
+            body["email"] = f"{factories.unique('ada')}@example.com"
     return Operation(
         declared["operationId"],
         method.upper(),

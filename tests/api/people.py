@@ -27,7 +27,7 @@ class Person:
 
 def email() -> str:
     """One that no other test uses."""
-    return f"{factories.unique('ada')}@example.com"
+    return f"{factories.unique('ada').lower()}@example.com"
 
 
 async def invite(client: httpx.AsyncClient, role: str = "admin", **fields: object) -> Json:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from app import ids, tokens
 from app.db.session import Database
+from app.db.web_session.table import StoredSession, insert_session
 from app.settings import Settings
 from tests import factories
 from tests.api.operations import Operation, identity
@@ -18,7 +19,7 @@ from tests.api.operations import Operation, identity
 NAMING: Final = frozenset(
     {
         *("app_id", "endpoint_id", "msg_id", "attempt_id", "event_type_name", "env_id", "key_id", "task_id"),
-        *("actor", "target", "sink_id", "source_id"),
+        *("actor", "target", "sink_id", "source_id", "reference", "user_id", "session_id"),
     }
 )
 OTHER: Final = frozenset(
@@ -34,7 +35,15 @@ OTHER: Final = frozenset(
 # Tables that hold nothing of a tenant.
 _OURS: Final = frozenset(
     {
-        *("installation", "ledger_figures", "schema_migrations", "shards", "workers"),
+        *(
+            "installation",
+            "ledger_figures",
+            "rollup_progress",
+            "schema_migrations",
+            "shards",
+            "workers",
+            "sign_in_failures",
+        ),
         # What the operator brought from elsewhere, and when.
         *("svix_imports", "svix_imported_rows"),
     }
@@ -47,12 +56,14 @@ _OF_ORGANIZATION: Final = {
     "endpoint_id": f"endpoint_id IN (SELECT id FROM endpoints WHERE application_id IN ({_APPLICATIONS}))",
     "message_id": f"message_id IN (SELECT id FROM messages WHERE application_id IN ({_APPLICATIONS}))",
     "source_id": "source_id IN (SELECT id FROM sources WHERE organization_id = $1)",
+    "scope_id": f"(scope_id = $1 OR scope_id IN ({_APPLICATIONS}))",
 }
 _OF_APPLICATION: Final = {
     "application_id": "application_id = $1",
     "endpoint_id": "endpoint_id IN (SELECT id FROM endpoints WHERE application_id = $1)",
     "message_id": "message_id IN (SELECT id FROM messages WHERE application_id = $1)",
     "source_id": "source_id IN (SELECT id FROM sources WHERE application_id = $1)",
+    "scope_id": "scope_id = $1",
 }
 
 
@@ -84,6 +95,8 @@ class Tenant:
             found |= self.uids | self.customers[customer].uids
         if operation.path.startswith("/operational-webhook"):
             found["endpoint_id"] = self.operational["uid" if uids else "id"]
+        # What may be looked for in all applications.
+        found["reference"] = found["msg_id"]
         if "/poller/{endpoint_id}" in operation.path:
             found["endpoint_id"] = found["sink_id"]
         if "/source/{source_id}/endpoint/{endpoint_id}" in operation.path:
@@ -119,12 +132,23 @@ async def make_tenant(app: FastAPI, settings: Settings, database: Database) -> T
     assert made.is_success
     assert key.is_success, key.text
     names = {"event_type_name": name, "env_id": organization_id, "key_id": key.json()["id"]}
+    user = await client.post("/user", json={"email": f"{factories.unique('ada')}@example.com", "role": "viewer"})
+    names["user_id"] = user.json()["user"]["id"]
+    names["session_id"] = await _sign_in(database, organization_id, names["user_id"])
     names |= {"actor": key.json()["id"], "target": customers[0].ids["endpoint_id"]}
     root = f"/app/{customers[0].ids['app_id']}/endpoint/{customers[0].ids['endpoint_id']}"
     started = await client.post(f"{root}/replay-missing", json={"since": "2026-01-31T08:00:00Z"})
     names["task_id"] = started.json()["id"]
     operational = {"id": made.json()["id"], "uid": operational_uid}
     return Tenant(organization_id, client, customers, names, {}, operational)
+
+
+async def _sign_in(database: Database, organization_id: str, user_id: str) -> str:
+    """A browser in which a user is signed in."""
+    session_id = ids.new_id("key")
+    stored = StoredSession(session_id, 0, organization_id, None, user_id, b"")
+    await insert_session(database.pool, stored, session_id.encode(), 3600)
+    return session_id
 
 
 async def _make_customer(

@@ -157,11 +157,11 @@ async def types(client: httpx.AsyncClient) -> None:
         await factories.create_event_type(client, name)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_what_is_said_is_what_publishing_did_whatever_was_changed_since(
     client: httpx.AsyncClient, database: Database, types: None, seed: int
 ) -> None:
-    assert await check_world(client, database.pool, seed, 45) > 30
+    assert await check_world(client, database.pool, seed, 40) > 20
 
 
 @pytest.mark.chaos

@@ -1,9 +1,11 @@
 """Every list, in a database of a million rows of each kind: the plans read what leads to the page, and no more."""
 
 import json
+import statistics
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from time import perf_counter
 from typing import Any, Final
 
 import asyncpg
@@ -18,6 +20,7 @@ from benchmarks.filling import Filling
 from tests import factories
 from tests.api.operations import Operation, operations
 from tests.servers import Servers
+from worker.rollups import keep_rollups
 
 pytestmark = pytest.mark.chaos
 
@@ -153,6 +156,8 @@ def _offences(plan: Any, most_buffers: int) -> list[str]:
 # A page and one row more, of two tables.
 _MOST_SORTED: Final = 2 * 251
 _A_PAGE: Final = 3_000
+# Seconds, of a request that looks at the present or the past of everything.
+_MOMENT: Final = 0.05
 # Where each of 10,000 rows is looked at, and its message too.
 _LOOKED_AT: Final = 100_000
 
@@ -270,6 +275,19 @@ async def test_a_search_is_bounded_whatever_is_looked_for(scale: Scale, body: An
     assert not offences, "\n\n".join(offences)
 
 
+@pytest.mark.parametrize("params", [{"limit": 100}, {"limit": 250, "order": "descending"}], ids=str)
+async def test_an_explanation_reads_what_leads_to_its_page(scale: Scale, params: Any) -> None:
+    """The application has a tenth of a million endpoints, and the message is one of a million."""
+    path = f"/app/{scale.names['app_id']}/msg/{scale.names['msg_id']}/explain"
+    plans = await scale.plans("GET", path, params=params)
+    offences = [offence for plan in plans for offence in _offences(plan, _A_PAGE)]
+    assert not offences, "\n\n".join(offences)
+    page = (await scale.client.get(path, params=params)).json()
+    assert (len(page["data"]), page["done"]) == (params["limit"], False)
+    # Most of them are younger than the message.
+    assert {"created_later"} < {one["reasons"][0]["code"] for one in page["data"]} | {"delivered"}
+
+
 async def test_the_feed_is_bounded(scale: Scale) -> None:
     path, iterator = f"/app/{scale.names['app_id']}/events", None
     asked: tuple[dict[str, Any], ...] = ({}, {"limit": 250}, {"event_types": "never.came"}, {"channels": "none"})
@@ -278,3 +296,30 @@ async def test_the_feed_is_bounded(scale: Scale) -> None:
         offences = [offence for plan in plans for offence in _offences(plan, _LOOKED_AT // 2)]
         assert not offences, "\n\n".join(offences)
         iterator = (await scale.client.get(path, params=params)).json()["iterator"]
+
+
+async def test_overviews_take_a_moment_however_much_there_is(scale: Scale) -> None:
+    pool = scale.app.state.database.pool
+    # A million rows of each kind are counted in bites of two seconds.
+    for _ in range(60):
+        await keep_rollups(pool)
+        if await pool.fetchval("SELECT now() - rolled_to FROM rollup_progress") < timedelta(seconds=30):
+            break
+    app, endpoint = scale.names["app_id"], scale.names["endpoint_id"]
+    attempts, slow = 0, []; took_all = []
+    for of in ({}, {"app_id": app}, {"app_id": app, "endpoint_id": endpoint}):
+        asked = [("/stats/now", of)]
+        asked += [("/stats/series", {**of, "period": period}) for period in ("1h", "24h", "7d", "28d")]
+        for path, params in asked:
+            took = []
+            for _ in range(7):
+                began = perf_counter()
+                answer = await scale.client.get(path, params=params)
+                took.append(perf_counter() - began)
+                assert answer.status_code == 200, answer.text
+            took_all.append((path, params, round(statistics.median(took)*1000,1)))
+            if statistics.median(took) > _MOMENT:
+                slow.append(f"{path} {params}: {statistics.median(took) * 1000:.0f} ms")
+            attempts = max(attempts, answer.json().get("total", {}).get("attempts", 0))
+    print(took_all); assert not slow, slow
+    assert attempts > _ROWS // 2, "of four weeks"

@@ -65,7 +65,7 @@ async def line(client: httpx.AsyncClient, database: Database, application: str) 
 
 
 def attempted(status: int = 0, code: int = 200) -> Attempted:
-    return Attempted(ids.new_id("atmpt"), "http://127.0.0.1/", status, code, b"\x00\xff", 12)
+    return Attempted(ids.new_id("atmpt"), "http://127.0.0.1/", status, code, b"\x00\xff", 12, b"\x11\x01\x00\x00\x00")
 
 
 def messages(rows: list[Claimed]) -> list[str]:
@@ -178,6 +178,7 @@ async def test_an_outcome_that_ends_a_delivery_takes_it_out_of_the_queue_into_hi
         "response_status_code": 204,
         "response": b"\x00\xff",
         "response_duration_ms": 12,
+        "exchange": attempt.exchange,
     }
 
 

@@ -60,6 +60,7 @@ ROWS: Final[list[type[SQLModel]]] = [
 WITHOUT_ROW: Final = {
     "attempt_logs",
     *("endpoint_health", "held_messages", "idempotency_keys", "idempotent_responses", "installation", "ledger_figures"),
+    *("attempt_rollups", "message_rollups", "rollup_progress"),
     *("one_time_tokens", "payload_expiries"),
     *("shards", "schema_migrations", "suspects", "svix_imported_rows", "svix_imports", "throttles"),
     *("token_revocations", "web_sessions", "workers"),

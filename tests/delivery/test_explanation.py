@@ -113,6 +113,16 @@ def test_where_the_endpoint_would_have_got_it_the_message_says_why_not(message: 
     assert codes(message, ENDPOINT) == [expected]
 
 
+def test_what_may_have_been_held_at_its_source_is_not_said_to_be_for_another() -> None:
+    """When it went on from there, the endpoint may have been another than when it arrived."""
+    received = replace(MESSAGE, is_received=True)
+    enabled_again = replace(
+        ENDPOINT, updated_at=at(20), changes=[changed("disabled", False), changed("disabled", True)]
+    )
+    assert codes(received, enabled_again) == [Code.CHANGED_SINCE]
+    assert codes(received, ENDPOINT) == [Code.UNKNOWN]
+
+
 def test_a_message_without_channels_is_not_for_endpoints_of_certain_channels() -> None:
     endpoint = replace(ENDPOINT, wants=Wants(channels=["eu"]))
     assert codes(replace(MESSAGE, channels=None), endpoint) == [Code.CHANNEL]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.delivery.signing import SigningKey, sign
 from app.receiving.contract import Config
-from app.receiving.debugging.diagnosis import MOST_BODY, MOST_SECRETS, Question, diagnose
+from app.receiving.debugging.diagnosis import MOST_BODY, MOST_OF_SECRET, MOST_SECRETS, Question, diagnose
 from app.receiving.debugging.findings import Code, Diagnosis
 from app.receiving.debugging.headers_text import PastedHeaders
 from app.receiving.debugging.key_readings import KnownSecret, Origin
@@ -294,7 +294,11 @@ def test_a_mistake_is_found_and_named(name: str) -> None:
 
 
 def test_two_mistakes_are_both_named() -> None:
-    assert MISTAKES["two mistakes"][0].ask().codes >= {"body-whitespace", "secret-form"}
+    diagnosis = MISTAKES["two mistakes"][0].ask()
+    assert diagnosis.codes == {"body-whitespace", "secret-form"}
+    for finding in diagnosis.findings:
+        assert "the secret with = at its end" in finding.how
+        assert "the body without the line end at its end" in finding.how
 
 
 # Nothing of these is a mistake.
@@ -366,6 +370,13 @@ def of_provider(name: str, secret: str, body: bytes = b'{"type":"a.b","id":"e"}'
     return PastedHeaders(request.headers), request.body
 
 
+def test_who_sign_alike_are_all_named() -> None:
+    headers, body = of_provider("meta", "a-secret-of-theirs")
+    diagnosis = diagnose(Question(headers, body, (KnownSecret("a-secret-of-theirs"),), NOW))
+    assert diagnosis.is_valid
+    assert "GitHub or Meta" in diagnosis.findings[0].title
+
+
 @pytest.mark.parametrize("name", ["stripe", "github", "slack", "shopify", "linear", "paddle", "typeform", "zoom"])
 def test_headers_of_other_providers_are_recognized_and_verified_by_their_rule(name: str) -> None:
     headers, body = of_provider(name, "a-secret-of-theirs")
@@ -392,6 +403,10 @@ def test_what_stripes_own_library_signs_is_recognized() -> None:
     assert "Stripe" in diagnosis.findings[0].title
 
 
+HEADERS = (
+    *("webhook-id", "svix-id", "webhook-timestamp", "svix-signature", "x-signature", "signature", "stripe-signature"),
+    *("x-hub-signature-256", "x-twilio-signature", "plaid-verification", "x-slack-signature", "x-hub-signature"),
+)
 SECRETS = st.binary(min_size=24, max_size=75)
 
 
@@ -431,20 +446,7 @@ def test_no_single_change_leaves_it_valid(data: st.DataObject, body: bytes) -> N
 @given(
     headers=st.lists(
         st.tuples(
-            st.sampled_from(
-                [
-                    "webhook-id",
-                    "svix-id",
-                    "webhook-timestamp",
-                    "svix-signature",
-                    "x-signature",
-                    "signature",
-                    "stripe-signature",
-                    "x-hub-signature-256",
-                    "x-twilio-signature",
-                    "plaid-verification",
-                ]
-            ),
+            st.sampled_from(HEADERS),
             st.text(max_size=40) | st.just("v1,AAAA v1a,AAAA"),
         ),
         max_size=6,
@@ -490,6 +492,8 @@ def test_a_search_in_vain_takes_less_than_50_ms_for_20_kb_and_is_bounded_for_a_m
     body = json.dumps({"a": [{"name": "Zoë", "price": 1.5, "text": "x" * 40} for _ in range(240)]}).encode()
     assert 18_000 < len(body) < 25_000
     assert cpu_seconds(Trial(body=body, secrets=given_secret(OTHER)), 5) < 0.05
+    everything = tuple((name, f"{place}") for name in HEADERS for place in range(30))
+    assert cpu_seconds(Trial(body=body, more=everything, secrets=given_secret(OTHER) * 8), 1) < 2
     for hostile in (b"[" * MOST_BODY, b"[" + b"1.5," * 250_000 + b"1]"):
         assert cpu_seconds(Trial(body=hostile, secrets=given_secret(OTHER)), 1) < 3
 
@@ -499,6 +503,8 @@ def test_what_is_too_much_is_refused_with_what_to_do() -> None:
         Trial(body=b"x" * (MOST_BODY + 1)).ask()
     with pytest.raises(ValueError, match=f"up to {MOST_SECRETS} secrets"):
         Trial(secrets=((SECRET, "given"),) * (MOST_SECRETS + 1)).ask()
+    with pytest.raises(ValueError, match="copy it alone"):
+        Trial(secrets=given_secret("x" * (MOST_OF_SECRET + 1))).ask()
 
 
 def test_the_trials_know_hmac_as_the_engine_does() -> None:

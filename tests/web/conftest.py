@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from app import ids, tokens
 from app.http_direct import DirectProtocol
 from app.main import create_app
 from app.settings import Settings
+from tests import factories
 from tests.api.live_server import serve
 from tests.receiver import Receiver, receiving
+from tests.web.inventory import Inventory, take_stock
 from tests.worker.conftest import delivering
 from worker.runtime import Runtime
 
@@ -59,6 +64,21 @@ def worker(settings: Settings) -> Iterator[Runtime]:
         yield runtime
 
 
+@pytest.fixture(scope="session")
+async def inventory(app: FastAPI, settings: Settings, worker: Runtime) -> AsyncIterator[Inventory]:
+    """An organization of which every page has something to show, and nothing of it is harmless."""
+    assert settings.jwt_secret is not None
+    organization_id = ids.new_id("org")
+    token = tokens.issue(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm, organization_id)
+    headers = {"authorization": f"Bearer {token}"}
+    transport = httpx.ASGITransport(app)
+    async with (
+        receiving() as receiver,
+        httpx.AsyncClient(transport=transport, base_url=factories.API, headers=headers) as client,
+    ):
+        yield await take_stock(client, token, organization_id, receiver, worker)
+
+
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     async with receiving() as running:
@@ -83,8 +103,9 @@ async def tab(browser: Browser, site_url: str, **options: object) -> AsyncIterat
 async def sign_in(page: Page, token: str) -> None:
     """Sign in to the dashboard with a token of the API."""
     await page.goto("/dashboard/sign-in")
+    await page.get_by_text("With an API token").click()
     await page.get_by_label("API token").fill(token)
-    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await page.get_by_role("button", name="Sign in with the token").click()
     await page.wait_for_url("**/dashboard")
 
 

@@ -1,7 +1,9 @@
 """Portals as their users have them: opened by a link, in a browser of their own."""
 
 import base64
+import html
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,9 +13,13 @@ from fastapi import FastAPI
 
 from app.web.site import PORTAL
 from app.web.view import csrf_of
+from tests.api.tenants import Tenant
 
 ADDRESS: Final = "http://portal.test"
-_FORM: Final = re.compile(r'<form\b[^>]*\bmethod="post"[^>]*\baction="([^"]+)"')
+_PARAMETER: Final = re.compile(r"{(\w+)}")
+_FORM: Final = re.compile(r'<form\b[^>]*\bmethod="post"[^>]*\baction="([^"]+)"[^>]*>(.*?)</form>', re.DOTALL)
+_BUTTON: Final = re.compile(r'<button\b(?![^>]*type="button")[^>]*>')
+_FORM_ACTION: Final = re.compile(r'formaction="([^"]+)"')
 
 
 async def portal_link(client: httpx.AsyncClient, application: str, **wanted: Any) -> str:
@@ -43,7 +49,7 @@ class Visitor:
     @property
     def csrf(self) -> str:
         """What the forms of its session carry."""
-        return csrf_of(self.http.cookies.get(PORTAL.cookie, ""))
+        return csrf_of(self.http.cookies.get(PORTAL.cookie) or "")
 
     async def follow(self, link: str, **given: str) -> httpx.Response:
         """Do what the script of /login does with a link."""
@@ -65,6 +71,30 @@ async def visit(app: FastAPI, client: httpx.AsyncClient, application: str, **wan
     return visitor
 
 
-def forms_in(page: str) -> list[str]:
-    """The paths to which the forms of a page are sent."""
-    return [action.replace("&amp;", "&") for action in _FORM.findall(page)]
+def forms_in(page: str) -> set[str]:
+    """The paths to which the buttons in the forms of a page send them."""
+    found = set()
+    for action, content in _FORM.findall(page):
+        buttons = _BUTTON.findall(content)
+        found |= {(given[0] if (given := _FORM_ACTION.findall(button)) else action) for button in buttons}
+    return {urlsplit(html.unescape(action)).path for action in found}
+
+
+def names_in(tenant: Tenant, customer: int) -> dict[str, str]:
+    """What stands for the parameters of the portal's paths, of one application of an organization."""
+    return {
+        **tenant.customers[customer].ids,
+        "name": tenant.ids["event_type_name"],
+        "task_id": tenant.ids["task_id"],
+    }
+
+
+def filled(template: str, names: Mapping[str, str]) -> str:
+    """A path of the portal, with names. Fails the test for a parameter of which nobody has said what it is."""
+    missing = [name for name in parameters_of(template) if name not in names]
+    assert not missing, f"{template}: {missing} stand for what? Add them to names_in() of tests/web/portals.py."
+    return template.format_map(names)
+
+
+def parameters_of(template: str) -> list[str]:
+    return _PARAMETER.findall(template)

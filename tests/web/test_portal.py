@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from playwright.async_api import Browser, Page, expect
 
 from app.db.session import Database
+from app.web.site import DASHBOARD, PORTAL
 from tests import factories
 from tests.web.conftest import tab
 from tests.web.portals import Visitor, key_of, one_time_token_of, portal_link, visit
@@ -40,7 +41,9 @@ async def test_a_link_opens_the_portal_once(app: FastAPI, client: httpx.AsyncCli
     assert one_time_token_of(link) not in answer.text
 
 
-async def test_who_previews_a_link_does_not_use_it_up(app: FastAPI, client: httpx.AsyncClient, application: str) -> None:
+async def test_who_previews_a_link_does_not_use_it_up(
+    app: FastAPI, client: httpx.AsyncClient, application: str
+) -> None:
     link, visitor = await portal_link(client, application), Visitor(app)
     for _ in range(2):
         assert (await visitor.get("/login")).status_code == 200
@@ -155,15 +158,14 @@ async def test_a_link_in_the_form_of_another_site_signs_nobody_in(
 async def test_portals_and_the_dashboard_have_sessions_of_their_own(
     app: FastAPI, client: httpx.AsyncClient, application: str, token: str
 ) -> None:
-    portal = await visit(app, client, application)
-    (text,) = (value for name, value in portal.http.cookies.items() if name == "postrider_portal")
-    swapped = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://portal.test", cookies={"postrider_dashboard": text}
-    )
-    assert (await swapped.get("/dashboard")).headers["location"].startswith("/dashboard/sign-in")
-    async with factories.client_of(app, token) as operator:
-        operator.cookies = portal.http.cookies
-        assert (await operator.get("http://portal.test/dashboard")).status_code == 303
+    visitor = await visit(app, client, application)
+    visitor.http.cookies = httpx.Cookies({DASHBOARD.cookie: visitor.http.cookies[PORTAL.cookie]})
+    assert (await visitor.get("/dashboard/event-type")).headers["location"].startswith(DASHBOARD.sign_in)
+    operator = Visitor(app)
+    assert (await operator.post(DASHBOARD.sign_in, {"token": token})).status_code == 303
+    assert (await operator.get("/dashboard/event-type")).status_code == 200
+    operator.http.cookies = httpx.Cookies({PORTAL.cookie: operator.http.cookies[DASHBOARD.cookie]})
+    assert (await operator.get("/portal/event-type")).headers["location"] == PORTAL.sign_in
 
 
 async def test_a_link_opens_the_portal_in_a_browser(page: Page, client: httpx.AsyncClient, application: str) -> None:

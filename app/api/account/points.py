@@ -21,7 +21,15 @@ def _service(caller: OrganizationDep, session: SessionDep) -> AccountService:
 
 
 AccountDep = Annotated[AccountService, Depends(_service, scope="function")]
-SessionId = Annotated[str, Path(alias="session_id", description="The session's id.", pattern=r"^key_[A-Za-z0-9]{27}$")]
+SessionId = Annotated[
+    str,
+    Path(
+        alias="session_id",
+        description="The session's id.",
+        pattern=r"^key_[A-Za-z0-9]{27}$",
+        examples=["key_1srOrx2ZWZBpBUvZwXKQmoEYga2"],
+    ),
+]
 
 
 @router.get("", operation_id="v1.account.get", response_model_exclude_none=True)

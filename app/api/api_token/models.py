@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.api.fields import Dto, Name, Timestamp, whole
 
+_LONGEST = 10 * 365 * 86_400
 Scopes = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=256)]],
     Field(
@@ -22,6 +23,11 @@ class ApiTokenIn(Dto):
     name: Name = Field(description="A name for people.", examples=["Deployment"])
     scopes: Scopes | None = Field(
         default=None, description="Everything if it is left out.", examples=[["read", "publish"]]
+    )
+    expiry: Annotated[int, Field(strict=True, ge=1, le=_LONGEST), whole] | None = Field(
+        default=None,
+        description="In how many seconds it ends by itself; never if it is left out. Not in the Svix API.",
+        examples=[7_776_000],
     )
 
 

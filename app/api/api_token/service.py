@@ -1,6 +1,7 @@
 """The rules of API tokens: nobody gives away more than they have, and nothing brings back what was expired."""
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -63,10 +64,18 @@ class ApiTokenService:
             ending=text[-_ENDING:],
             scopes=body.scopes,
             created_at=now,
+            expires_at=None if body.expiry is None else now + timedelta(seconds=body.expiry),
             changed_at=now,
         )
         await self._tokens.insert(row)
-        return ApiTokenOut(id=row.id, token=text, name=row.name, scopes=row.scopes, created_at=row.created_at)
+        return ApiTokenOut(
+            id=row.id,
+            token=text,
+            name=row.name,
+            scopes=row.scopes,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+        )
 
     async def change(self, token_id: str, body: ApiTokenUpdate | ApiTokenPatch) -> ApiTokenCensoredOut:
         """Rename a token, or give it other scopes. Raises what `create` raises, and NotFound."""

@@ -31,7 +31,7 @@ from app.api.deps import (
     SettingsDep,
 )
 from app.api.exact import exact
-from app.api.paging import ListOut, PagingDep
+from app.api.paging import LimitDep, ListOut, PagingDep
 from app.api.strict import StrictRoute
 from app.api.timeline import TimelineDep, WholeTimelineDep
 from app.doorbell import Doorbell
@@ -57,6 +57,14 @@ ExpandedStatuses = Annotated[
     bool,
     Query(description="Whether the caller knows status 4, canceled; else it is shown as 0, success.", examples=[True]),
 ]
+
+
+@router.get("/attempt", operation_id="v1.message-attempt.list-recent", response_model=ListOut[MessageAttemptOut])
+async def list_recent_attempts(
+    app: ReadApplicationDep, attempts: ReadAttemptsDep, limit: LimitDep, status: Status = None
+) -> Response:
+    """List what was tried within the last hour at any endpoint of the application, newest first, without contents."""
+    return exact(await attempts.recent(app, status, limit))
 
 
 @router.get(

@@ -4,10 +4,12 @@ import codecs
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import clock, ids
 from app.api.attempt.headers import headers_of, headers_of_message, response_headers
 from app.api.attempt.models import (
     AttemptTimingsOut,
@@ -40,6 +42,7 @@ from app.payload_store.store import PayloadStore
 from app.sealing import Sealer
 
 _HIDDEN: Final = "{}"
+_LATELY: Final = timedelta(hours=1)
 # Of deliveries alone: an attempt has come to its end.
 _NEVER_OF_ATTEMPTS: Final = frozenset({MessageStatus.PENDING, MessageStatus.SENDING, MessageStatus.CANCELED})
 
@@ -73,6 +76,17 @@ class AttemptService:
         row = existing(await self._endpoints.find(app.id, endpoint))
         only = AttemptFilter(None, row.id, status, code_class)
         return await self._page(app, timeline, only, with_message=with_message)
+
+    async def recent(self, app: ApplicationRow, status: MessageStatus | None, limit: int) -> ListOut[MessageAttemptOut]:
+        """What was tried lately at any endpoint, newest first, with the messages, without any content."""
+        if status in _NEVER_OF_ATTEMPTS:
+            return ListOut[MessageAttemptOut](data=[], iterator=None, done=True)
+        floor = ids.floor_id("atmpt", clock.now() - _LATELY)
+        rows = await AttemptsTable(self._session).recent(app.id, floor, status, limit)
+        table = MessagesTable(self._session, with_content=False)
+        messages = await table.get_all(app.id, {row.message_id for row in rows})
+        data = [_attempt_out(row, False, messages.get(row.message_id)) for row in rows]
+        return ListOut[MessageAttemptOut](data=data, iterator=None, done=True)
 
     async def count_by_endpoint(
         self,

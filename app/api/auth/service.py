@@ -26,11 +26,13 @@ from app.db.application.table import ApplicationsTable
 from app.db.audit.trail import note
 from app.db.one_time_token.table import OneTimeToken, OneTimeTokensTable
 from app.db.organization.settings import rules_of
+from app.db.organization.table import OrganizationsTable
 from app.errors import AuthenticationFailed, InsufficientAccess, NotFound, existing
 from app.sealing import Sealer
 from app.settings import Settings
 from app.tokens import FOUR_WEEKS, Principal
 
+_DASHBOARD_SECONDS: Final = 7 * 86_400
 _REGION: Final = "self_hosted"
 # No token of a session, which only this server names, lives longer; with a day for clocks.
 _LONGEST_SESSION: Final = timedelta(seconds=FOUR_WEEKS + 86400)
@@ -75,11 +77,28 @@ class AuthService:
         )
         given = {"seconds": seconds, "session_id": body.session_id, "scopes": allowed}
         note(self._session, "application", application_id, {"portal_access": {"after": given}})
-        one_time = await self._for_once(organization_id, application_id, token, capabilities)
+        named = [capability.value for capability in capabilities or AppPortalCapability]
+        one_time = await self._for_once(organization_id, application_id, token, named)
         key = base64.b64encode(orjson.dumps({"appId": application_id, "oneTimeToken": one_time, "region": _REGION}))
         # The fragment never leaves the browser, so that the token is in nobody's access log.
         base = (settings.app_portal_url or own_url).rstrip("/")
         return AppPortalAccessOut(url=f"{base}/login#key={key.decode()}", token=token)
+
+    async def dashboard_access(self, organization_id: str, session_id: str, own_url: str) -> str:
+        """A link that signs whoever follows it first in to the dashboard, with all that the organization may do."""
+        await OrganizationsTable(self._session).ensure_live(organization_id)
+        assert self._settings.jwt_secret is not None
+        token = tokens.issue_session(
+            self._settings.jwt_secret.get_secret_value(),
+            self._settings.jwt_algorithm,
+            organization_id,
+            session_id,
+            None,
+            seconds=_DASHBOARD_SECONDS,
+        )
+        note(self._session, "organization", organization_id, {"dashboard_access": {"after": {"session": session_id}}})
+        one_time = await self._for_once(organization_id, None, token, [])
+        return f"{own_url.rstrip('/')}/dashboard/sign-in#key={one_time}"
 
     async def exchange(self, body: OneTimeTokenIn) -> tuple[Principal, OneTimeTokenOut]:
         """The portal's token for what stood in its link, and whom that stands for.
@@ -97,16 +116,11 @@ class AuthService:
         return bearer, OneTimeTokenOut(token=token, capabilities=list(found.capabilities))
 
     async def _for_once(
-        self,
-        organization_id: str,
-        application_id: str,
-        token: str,
-        capabilities: Sequence[AppPortalCapability] | None,
+        self, organization_id: str, application_id: str | None, token: str, named: Sequence[str]
     ) -> str:
         """A one-time token that is exchanged for another one."""
         text, row_id = f"ott_{secrets.token_urlsafe(32)}", ids.new_id("key")
         sealed = self._sealer.seal(token.encode(), row_id)
-        named = [capability.value for capability in capabilities or AppPortalCapability]
         await self._one_time.insert(OneTimeToken(row_id, organization_id, application_id, sealed, named), _hash(text))
         return text
 

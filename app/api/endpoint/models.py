@@ -204,6 +204,18 @@ class EndpointOut(EndpointView):
     )
 
 
+class FoundEndpointOut(Dto):
+    """An endpoint, and the application that has it."""
+
+    id: str = Field(examples=["ep_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    uid: str | None = Field(default=None, examples=["till-4"])
+    url: str = Field(examples=["https://example.com/webhook/"])
+    disabled: bool = Field(examples=[False])
+    app_id: str = Field(examples=["app_1srOrx2ZWZBpBUvZwXKQmoEYga2"])
+    app_uid: str | None = Field(default=None, examples=["customer-1337"])
+    app_name: str = Field(examples=["Customer 1337"])
+
+
 class EndpointHeadersIn(Dto):
     """All custom headers of an endpoint."""
 

@@ -6,8 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from app.api.deps import (
+    REFERENCE,
     ApplicationDep,
     EndpointRef,
+    OrganizationDep,
     PrincipalDep,
     ReadApplicationDep,
     ReadSessionDep,
@@ -15,6 +17,7 @@ from app.api.deps import (
     SessionDep,
     SettingsDep,
 )
+from app.api.endpoint.finding import EndpointFinder
 from app.api.endpoint.models import (
     EndpointAttemptStats,
     EndpointHeadersIn,
@@ -27,14 +30,16 @@ from app.api.endpoint.models import (
     EndpointSecretRotateIn,
     EndpointStats,
     EndpointUpdate,
+    FoundEndpointOut,
 )
 from app.api.endpoint.service import EndpointService
 from app.api.exact import exact
 from app.api.fields import Moment
-from app.api.paging import ListOut, PagingDep
+from app.api.paging import LimitDep, ListOut, PagingDep
 from app.api.strict import StrictRoute
 
 router = APIRouter(prefix="/app/{app_id}/endpoint", tags=["Endpoint"], route_class=StrictRoute)
+finding = APIRouter(tags=["Endpoint"], route_class=StrictRoute)
 
 
 def _writing(session: SessionDep, sealer: SealerDep, settings: SettingsDep, caller: PrincipalDep) -> EndpointService:
@@ -52,6 +57,26 @@ Since = Annotated[
     Query(description="From when on; 28 days before `until` if left out.", examples=["2026-01-01T00:00:00Z"]),
 ]
 Until = Annotated[Moment | None, Query(description="Until when; now if left out.", examples=["2026-01-28T00:00:00Z"])]
+
+
+async def _finding(session: ReadSessionDep) -> EndpointFinder:
+    return EndpointFinder(session)
+
+
+@finding.get("/endpoint/find", operation_id="v1.endpoint.find", response_model_exclude_none=True)
+async def find_endpoints(
+    caller: OrganizationDep,
+    finder: Annotated[EndpointFinder, Depends(_finding, scope="function")],
+    reference: Annotated[
+        str, Query(description="An endpoint's id or uid.", max_length=256, pattern=REFERENCE, examples=["till-4"])
+    ],
+    limit: LimitDep,
+    iterator: Annotated[
+        str | None, Query(description="The `iterator` of the page before.", max_length=64, pattern=REFERENCE)
+    ] = None,
+) -> ListOut[FoundEndpointOut]:
+    """Find the endpoints of a name in all applications of the organization, in the order of the applications."""
+    return await finder.find(caller.organization_id, reference, iterator, limit)
 
 
 # Version 2 of the official SDKs reads the new secret from the answer; the specification and version 1 have none there.

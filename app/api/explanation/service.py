@@ -1,7 +1,7 @@
 """The rules of explanations: which facts they are made of."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -69,7 +69,7 @@ class ExplanationService:
         self, table: ExplainedTable, message: ExplainedMessage, standings: Sequence[Standing]
     ) -> Mapping[str, Sequence[SettingChanged]]:
         """What was changed since the message was published about those for which that counts."""
-        asked = [each.id for each in standings if each.updated_at > message.created_at and _is_history_asked(each)]
+        asked = [each.id for each in standings if _is_past_asked(each, message.created_at)]
         found: dict[str, list[SettingChanged]] = {key: [] for key in asked}
         if asked:
             for change in await table.changes(asked, message.created_at - _CLOCK_SKEW):
@@ -86,13 +86,15 @@ class ExplanationService:
             row.deliveries,
             row.found,
             row.is_held,
+            row.is_received,
             self._retries if row.retry_schedule is None else len(row.retry_schedule),
         )
 
 
-def _is_history_asked(row: Standing) -> bool:
-    """Whether how the endpoint was matters: nothing was made for it, or what was made was canceled."""
-    return not row.is_due and row.state in {None, DeliveryState.CANCELED}
+def _is_past_asked(row: Standing, published_at: datetime) -> bool:
+    """Whether how the endpoint was matters: it was changed, and nothing was made for it, or that was canceled."""
+    was_changed = row.created_at <= published_at < row.updated_at
+    return was_changed and not row.is_due and row.state in {None, DeliveryState.CANCELED}
 
 
 def _endpoint(row: Standing, app: ApplicationRow, changes: Sequence[SettingChanged], known: bool) -> Endpoint:

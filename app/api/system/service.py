@@ -23,6 +23,7 @@ from app.api.system.models import (
 )
 from app.db.installation.status import Status, status_of
 from app.db.ledger.table import Figures, LedgerFigures
+from app.db.preflight import OURS
 from app.settings import Settings
 
 _REDIS_SECONDS: Final = 0.5
@@ -52,7 +53,9 @@ class SystemService:
                 neglected=status.neglected,
             ),
             chores=ChoresOut(ran_at=status.chores_ran_at, counted_to=status.counted_to, weeks_ahead=status.weeks_ahead),
-            migrations=MigrationsOut(newest=status.newest_migration, pending=status.pending_migrations),
+            migrations=MigrationsOut(
+                newest=status.migrations[-1], pending=[version for version in OURS if version not in status.migrations]
+            ),
             retention=RetentionOut(
                 history_days=self._settings.retention_days, audit_log_days=self._settings.audit_retention_days
             ),

@@ -23,7 +23,15 @@ def _reading(caller: OrganizationDep, session: ReadSessionDep, public_url: Publi
 
 UsersDep = Annotated[UserService, Depends(_writing, scope="function")]
 ReadUsersDep = Annotated[UserService, Depends(_reading, scope="function")]
-UserId = Annotated[str, Path(alias="user_id", description="The user's id.", pattern=r"^usr_[A-Za-z0-9]{27}$")]
+UserId = Annotated[
+    str,
+    Path(
+        alias="user_id",
+        description="The user's id.",
+        pattern=r"^usr_[A-Za-z0-9]{27}$",
+        examples=["usr_1srOrx2ZWZBpBUvZwXKQmoEYga2"],
+    ),
+]
 
 
 @router.get("", operation_id="v1.user.list", response_model_exclude_none=True)

@@ -16,7 +16,7 @@ from app.db.organization.table import OrganizationsTable
 from app.db.user.model import Role, UserRow
 from app.db.user.table import UsersTable
 from app.db.web_session.of_user import UserSessionsTable
-from app.errors import BadRequest, existing
+from app.errors import BadRequest, NotFound, existing
 from app.principal import Principal
 
 SESSION_SECONDS: Final = 7 * 86400
@@ -73,6 +73,21 @@ class UserService:
             await end_sessions(self._session, row)
         row.updated_at = clock.now()
         await self._users.save(row)
+        return user_out(row)
+
+    async def set_password(self, user_id: str, hashed: bytes) -> None:
+        """Another password, by somebody who may do anything; who knew the one before is signed out. NotFound."""
+        row = existing(await self._users.find_to_change(self._organization_id, user_id))
+        row.password, row.updated_at = hashed, clock.now()
+        row.invitation = row.invitation_expires_at = None
+        await self._users.save(row)
+        await end_sessions(self._session, row)
+
+    async def find_by_email(self, email: str) -> UserOut:
+        """The user with that email. NotFound."""
+        row = await self._users.find_by_email(self._organization_id, email.strip().lower())
+        if row is None:
+            raise NotFound("There is no user with that email: `postrider users list` shows those that there are.")
         return user_out(row)
 
     async def delete(self, user_id: str) -> None:

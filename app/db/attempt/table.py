@@ -1,9 +1,10 @@
 """All the SQL that reads attempts, and expunges them. What records them is app/db/pending_delivery/queue.py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import ColumnElement, Table, and_, func, literal, select, true
+from sqlalchemy import ColumnElement, Table, and_, func, literal, select, text, true
 
 from app import ids
 from app.db.attempt.model import AttemptRow
@@ -13,6 +14,22 @@ from app.db.message.model import MessageFilter
 
 _ATTEMPTS: Final[Table] = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, undeclared
 EXPUNGED: Final = b"EXPUNGED"
+_ENDPOINTS: Final = 1000
+_LOOKED_AT: Final = 250
+# By endpoints, as the index has attempts: of each the newest of a span, whether they are wanted or not.
+_RECENT: Final = f"""
+SELECT t.* FROM (
+    SELECT id FROM endpoints WHERE application_id = :application_id AND deleted_at IS NULL
+    ORDER BY id DESC LIMIT {_ENDPOINTS}
+) e
+CROSS JOIN LATERAL (
+    SELECT id, message_id, endpoint_id, application_id, url, status, trigger, response_status_code,
+           response_duration_ms, exchange, created_at
+    FROM attempts WHERE endpoint_id = e.id AND id > :floor ORDER BY id DESC LIMIT {_LOOKED_AT}
+) t
+WHERE CAST(:status AS smallint) IS NULL OR t.status = :status
+ORDER BY t.id DESC LIMIT :most
+"""
 # An attempt that was not answered with 2xx failed. It is said as a constant, which Postgres must see in the statement
 # to know that the index of failed attempts holds what is asked for.
 _SUCCESSFUL: Final = 200
@@ -61,6 +78,15 @@ class AttemptsTable(HistoryTable[AttemptRow]):
     async def page_of(self, application_id: str, span: Span, only: AttemptFilter) -> Page[AttemptRow]:
         """One page of the attempts that a filter is about."""
         return await self.page_in(application_id, span, only.indexed, only.wanted)
+
+    async def recent(self, application_id: str, floor: str, status: int | None, most: int) -> Sequence[AttemptRow]:
+        """The newest attempts of an application beyond an id, of a status if one is wanted, newest first.
+
+        Looks at the 250 newest of each endpoint, and at the 1,000 newest endpoints.
+        """
+        values = {"application_id": application_id, "floor": floor, "status": status, "most": most}
+        statement = select(AttemptRow).from_statement(text(_RECENT))
+        return (await self.session.execute(statement, values)).scalars().all()
 
     async def count_of(self, application_id: str, span: Span, only: AttemptFilter) -> tuple[int, bool]:
         """How many of the newest attempts in a span a filter is about, and whether there are more than were counted."""

@@ -25,6 +25,7 @@ _MESSAGE: Final = text("""
 SELECT m.id, m.event_type, m.channels, m.created_at, m.deliver_at, m.deliveries,
        m.payload IS NOT NULL OR m.stored_digest IS NOT NULL AS has_payload,
        m.source_id IS NOT NULL AND EXISTS (SELECT FROM held_messages h WHERE h.message_id = m.id) AS is_held,
+       m.source_id IS NOT NULL AS is_received,
        (SELECT count(*) FROM deliveries d WHERE d.message_id = m.id AND d.application_id = m.application_id)
        + (SELECT count(*) FROM pending_deliveries p
           -- Not as EXISTS, for which the planner may read more than what is asked for.
@@ -120,6 +121,7 @@ class ExplainedMessage:
     deliveries: int | None
     has_payload: bool
     is_held: bool
+    is_received: bool
     found: int
     # Seconds before each retry; None: those of the settings.
     retry_schedule: Sequence[float] | None
@@ -129,7 +131,7 @@ class ExplainedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One endpoint, and all that there is between it and a message. None where there is nothing."""
+    """One endpoint, and all that there is between it and a message; column by column. None where there is nothing."""
 
     id: str
     uid: str | None
@@ -212,7 +214,7 @@ class ExplainedTable:
             "cursor": window.cursor or ("" if upwards else "~"),
             "limit": window.limit + 1,
         }
-        rows = [Standing(**row._mapping) for row in await self._session.execute(text(statement), values)]
+        rows = [Standing(*row) for row in await self._session.execute(text(statement), values)]
         page = rows[: window.limit]
         return page[::-1] if window.backwards else page, len(rows) <= window.limit
 

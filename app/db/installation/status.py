@@ -7,8 +7,6 @@ from typing import Final
 
 import asyncpg
 
-from app.db.preflight import MIGRATIONS
-
 _VERSIONS: Final = "SELECT array_agg(version::text ORDER BY version) FROM schema_migrations"
 _MOST_WEEKS: Final = 12
 _WORKERS: Final = "SELECT name, seen_at, now() - seen_at < interval '3 seconds', in_flight FROM workers ORDER BY name"
@@ -56,8 +54,8 @@ class Status:
     weeks_ahead: int
     chores_ran_at: datetime | None
     counted_to: datetime
-    newest_migration: str
-    pending_migrations: list[str]
+    migrations: list[str]
+    """The versions of those that were applied, in their order."""
 
 
 async def status_of(pool: asyncpg.Pool) -> Status:
@@ -68,7 +66,6 @@ async def status_of(pool: asyncpg.Pool) -> Status:
         answered = monotonic()
         row = await connection.fetchrow(_STATUS)
         workers = [Worker(*worker) for worker in await connection.fetch(_WORKERS)]
-    ours = sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("*.sql"))
     return Status(
         milliseconds=(answered - asked) * 1000,
         server_version=row["server_version"],
@@ -80,6 +77,5 @@ async def status_of(pool: asyncpg.Pool) -> Status:
         weeks_ahead=row["weeks_ahead"],
         chores_ran_at=row["ran_at"],
         counted_to=row["rolled_to"],
-        newest_migration=applied[-1],
-        pending_migrations=sorted(set(ours) - set(applied)),
+        migrations=applied,
     )

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_MOST_APPLICATIONS: Final = 10_000
+MOST_APPLICATIONS: Final = 10_000
 """Applications in which one page looks for an event id: there is no index of event ids alone, which would be written
 for every message that has one."""
 _SHOWN: Final = "m.id, m.event_id, m.event_type, m.created_at, a.id AS app_id, a.uid AS app_uid, a.name AS app_name"
@@ -28,14 +28,14 @@ WITH looked_in AS MATERIALIZED (
     SELECT a.id, a.uid, a.name, row_number() OVER (ORDER BY a.id) AS place
     FROM applications a
     WHERE {_OF_ORGANIZATION} AND a.id > :after
-    ORDER BY a.id LIMIT {_MOST_APPLICATIONS}
+    ORDER BY a.id LIMIT :looked_in
 )
 SELECT m.id, m.event_id, m.event_type, m.created_at, a.id AS app_id, a.uid AS app_uid, a.name AS app_name,
-       m.id IS NOT NULL AS is_wanted, a.place = {_MOST_APPLICATIONS} AS is_last
+       m.id IS NOT NULL AS is_wanted, a.place = :looked_in AS is_last
 FROM looked_in a
 LEFT JOIN message_event_ids e ON e.application_id = a.id AND e.event_id = :reference
 LEFT JOIN LATERAL (SELECT * FROM messages WHERE id = e.message_id LIMIT 1) m ON true
-WHERE m.id IS NOT NULL OR a.place = {_MOST_APPLICATIONS}
+WHERE m.id IS NOT NULL OR a.place = :looked_in
 ORDER BY a.id LIMIT :most
 """
 
@@ -76,7 +76,7 @@ class FoundMessages:
         if reference.startswith(("msg_", "atmpt_")):
             statement = _BY_ID if reference.startswith("msg_") else _BY_ATTEMPT
             return FoundPage([Found(*row) for row in await self._session.execute(text(statement), named)], True)
-        values = {**named, "after": after or "", "most": limit + 1}
+        values = {**named, "after": after or "", "most": limit + 1, "looked_in": MOST_APPLICATIONS}
         rows = (await self._session.execute(text(_BY_EVENT_ID), values)).all()
         found = [Found(*row[:-2]) for row in rows if row.is_wanted]
         is_full = len(found) > limit

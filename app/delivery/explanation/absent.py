@@ -12,7 +12,7 @@ _CLOSE: Final = timedelta(milliseconds=500)
 def absent(message: Message, endpoint: Endpoint) -> list[Reason]:
     """Most important first."""
     published_at = message.published_at
-    today = [_today(code, message) for code in endpoint.wants.refuses(message.event_type, message.channels)]
+    today = [_today(code, message, endpoint) for code in endpoint.wants.refuses(message.event_type, message.channels)]
     if message.is_held:
         text = "The message arrived at a source that is paused; once that goes on, it is sent to who wants it then."
         return [Reason(Code.SOURCE_PAUSED, text), *today]
@@ -32,14 +32,15 @@ def absent(message: Message, endpoint: Endpoint) -> list[Reason]:
     return [_odd(message, endpoint), *today]
 
 
-def _today(code: Code, message: Message) -> Reason:
+def _today(code: Code, message: Message, endpoint: Endpoint) -> Reason:
     match code:
         case Code.DISABLED:
             text = "The endpoint is disabled."
         case Code.EVENT_TYPE:
             text = f"The endpoint does not subscribe to the event type {message.event_type}."
         case _:
-            text = f"The endpoint listens to certain channels, and the message is {_channels(message)}."
+            listens = ", ".join(endpoint.wants.channels or ())
+            text = f"The endpoint listens to {listens}, and the message has {_channels(message)}."
     return Reason(code, text)
 
 
@@ -50,12 +51,12 @@ def _then(code: Code, message: Message, changed_at: datetime) -> Reason:
         case Code.EVENT_TYPE:
             text = f"The endpoint did not subscribe to the event type {message.event_type} when it was published"
         case _:
-            text = f"The endpoint listened to other channels then, and the message is {_channels(message)}"
+            text = f"The endpoint listened to other channels then, and the message has {_channels(message)}"
     return Reason(code, f"{text}; it was changed since, last at {time_text(changed_at)}.")
 
 
 def _channels(message: Message) -> str:
-    return f"of {', '.join(message.channels)}" if message.channels else "of none"
+    return f"the channels {', '.join(message.channels)}" if message.channels else "no channel"
 
 
 def _odd(message: Message, endpoint: Endpoint) -> Reason:
@@ -69,7 +70,10 @@ def _odd(message: Message, endpoint: Endpoint) -> Reason:
     if any(abs(at - message.published_at) <= _CLOSE for at in changes):
         text = "The endpoint was created or changed at the moment at which the message was published, and was not seen."
         return Reason(Code.CHANGED_SINCE, text)
-    if message.made:
+    if message.is_received and endpoint.changes:
+        text = "The message may have been held at its source, and the endpoint was changed since it arrived there."
+        return Reason(Code.CHANGED_SINCE, text)
+    if message.made and not message.is_received:
         text = "The message was sent to single endpoints, as a test, an example or a resend, and not to this one."
         return Reason(Code.SENT_TO_ONE, text)
     return Reason(Code.UNKNOWN, "It should have been sent there, by all that is known: replay what is missing.")

@@ -100,6 +100,8 @@ class Message:
     """Those that are found now."""
     is_held: bool = False
     """It arrived at a source that is paused, and nothing was made of it yet."""
+    is_received: bool = False
+    """It arrived at a source, and may have been held there."""
     retries: int = 0
     """Of its retry schedule."""
 

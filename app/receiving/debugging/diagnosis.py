@@ -15,6 +15,7 @@ from app.receiving.debugging.signature_texts import Given, read_signatures
 
 MOST_BODY: Final = 1024 * 1024
 MOST_SECRETS: Final = 8
+MOST_OF_SECRET: Final = 4096
 
 _ORDER: Final[tuple[Level, ...]] = ("mistake", "right", "warning", "note")
 _HEADER: Final = "The signature in the header"
@@ -25,9 +26,9 @@ _COMPUTED: Final = "What your code computed"
 class Question:
     """A request, the secrets that may have signed it, and what time it is (Unix, seconds)."""
 
-    headers: PastedHeaders
+    headers: PastedHeaders = field(repr=False)
     body: bytes = field(repr=False)
-    secrets: tuple[KnownSecret, ...]
+    secrets: tuple[KnownSecret, ...] = field(repr=False)
     now: float
     # Whether somebody said that it was that time when the request arrived: else it may have been copied long ago.
     now_is_given: bool = False
@@ -45,6 +46,8 @@ def diagnose(question: Question) -> Diagnosis:
         raise ValueError(f"the body may have {MOST_BODY:,} bytes: debug with a smaller one")
     if len(question.secrets) > MOST_SECRETS:
         raise ValueError(f"up to {MOST_SECRETS} secrets can be tried at once")
+    if any(len(each.text) > MOST_OF_SECRET for each in question.secrets):
+        raise ValueError(f"a secret may have {MOST_OF_SECRET:,} characters: copy it alone")
     three = read_three(question.headers)
     findings = [*_unread(question.headers), *three.findings]
     if not three.is_absent:
@@ -118,7 +121,7 @@ def _standard(question: Question, three: ThreeHeaders) -> list[Finding]:
 
 
 def _found(question: Question, match: Match, count: int) -> list[Finding]:
-    findings = [repair.finding(_HEADER) for repair in dict.fromkeys(match.repairs)]
+    findings = [repair.finding(_HEADER, match.repairs) for repair in dict.fromkeys(match.repairs)]
     others = [secret for secret in question.secrets if secret.origin == "given"]
     if match.secret.origin == "endpoint" and others:
         findings.append(_other_secret())
@@ -231,7 +234,7 @@ def _of_computed(question: Question, signed: Signed, header: Match | None) -> li
     # That the version is not in what a function returns is no mistake of it.
     repairs = [repair for repair in dict.fromkeys(match.repairs) if "version" not in repair.title]
     if repairs:
-        return [repair.finding(_COMPUTED) for repair in repairs]
+        return [repair.finding(_COMPUTED, repairs) for repair in repairs]
     advice = (
         "Compare it with each signature of the header, after v1, and in constant time."
         if header is not None

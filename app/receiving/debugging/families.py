@@ -11,6 +11,8 @@ from app.receiving.debugging.headers_text import PastedHeaders
 _PARTS: Final = ("id", "timestamp", "signature")
 _STANDARD: Final = ("webhook", "svix")
 _LIKENESS: Final = 0.8
+# Of one part: all are tried with all of the others.
+_MOST_VALUES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ def read_three(pasted: PastedHeaders) -> ThreeHeaders:
     findings += _twice(pasted, families)
     complete = [name for name in families if all(pasted.all(f"{name}-{part}") for part in _PARTS)]
     ordered = sorted(families, key=lambda name: name not in complete)
-    values = {part: [value for name in ordered for value in pasted.all(f"{name}-{part}")] for part in _PARTS}
+    values = {
+        part: [value for name in ordered for value in pasted.all(f"{name}-{part}")][:_MOST_VALUES] for part in _PARTS
+    }
     if not complete:
         findings += _incomplete(pasted, values)
     return ThreeHeaders(

@@ -1,5 +1,6 @@
 """What a diagnosis is made of, and what a repair says of itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,9 +44,10 @@ class Repair:
     advice: str
     level: Level = "mistake"
 
-    def finding(self, subject: str) -> "Finding":
-        """What is said once the repair made the signature right. `subject`: which signature."""
-        return Finding(self.code, self.level, self.title, f"{subject} is right for {self.right_for}.", self.advice)
+    def finding(self, subject: str, others: Sequence["Repair"] = ()) -> "Finding":
+        """What is said once the repair made the signature right, and the others with it. `subject`: which signature."""
+        wanted = " and ".join([self.right_for, *(other.right_for for other in others if other != self)])
+        return Finding(self.code, self.level, self.title, f"{subject} is right for {wanted}.", self.advice)
 
 
 @dataclass(frozen=True, slots=True)

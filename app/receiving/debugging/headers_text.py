@@ -11,12 +11,13 @@ _MOST_LINES: Final = 500
 # `name: value`, after what curl (`> `, `< `, `-H '`), PHP (`[name] => value`) or a quoted dictionary put around it.
 _LINE: Final = re.compile(
     r"""^\s*(?:[<>*]\s+|(?:curl\s.*?)?(?:-H|--header)\s*)?['"\[]{0,2}
-    (?P<name>[A-Za-z0-9_-]+)['"\]]{0,2}\s*(?::|=>)\s*(?P<value>.*?)\s*$""",
+    (?P<name>[A-Za-z0-9_-]+)['"\]]{0,2}\s*(?::|=>)(?P<value>.*)$""",
     re.VERBOSE,
 )
-_START: Final = re.compile(
-    r"^\s*(?:[<>]\s+)?(?:[A-Z]+ \S+ HTTP/[\d.]+|HTTP/[\d.]+ \d{3}.*|curl\s.*|[<>*{}()\[\]]*,?|Array)\s*\\?$"
-)
+_DICTIONARY: Final = re.compile(r"\s*[A-Za-z_]*\(?\{\s*'")
+_ENTRY: Final = re.compile(r"""'(?P<name>[A-Za-z0-9_-]+)'\s*:\s*(?P<quote>['"])(?P<value>.*?)(?P=quote)""")
+# What stands around headers: the lines with method and status, curl itself, brackets.
+_AROUND: Final = re.compile(r"[A-Z]+ \S+ HTTP/[\d.]+|HTTP/[\d.]+ \d{3}.*|curl\s.*|[<>*{}()\[\]]*,?|Array")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ class PastedHeaders:
 
 
 def read_headers(text: str) -> PastedHeaders:
-    """From lines `name: value`, what `curl -v` prints, or JSON. ValueError, with what to do, if it is too long."""
+    """From lines `name: value`, what `curl -v` prints, JSON, a dictionary. ValueError, with what to do, if too long."""
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"the headers may have {MOST_CHARACTERS:,} characters: paste those of one request only")
-    found = _of_json(text)
-    if found is not None:
+    found = _of_json(text) or _of_python(text)
+    if found:
         return PastedHeaders(tuple(found))
     lines = text.splitlines()
     if len(lines) > _MOST_LINES:
@@ -46,8 +47,8 @@ def read_headers(text: str) -> PastedHeaders:
     for number, line in enumerate(lines, 1):
         match = _LINE.match(line)
         if match is not None:
-            headers.append((_name(match["name"]), _unquoted(match["value"], line)))
-        elif not _START.match(line):
+            headers.append((_name(match["name"]), _unquoted(match["value"].strip(), line)))
+        elif not _AROUND.fullmatch(line.strip("<> \t\\")):
             unread.append(number)
     return PastedHeaders(tuple(headers), tuple(unread))
 
@@ -67,6 +68,13 @@ def _unquoted(value: str, line: str) -> str:
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value[1:-1]
     return value.removesuffix(opening[1])
+
+
+def _of_python(text: str) -> list[tuple[str, str]]:
+    """Of a dictionary as Python shows it. Nothing is evaluated."""
+    if not _DICTIONARY.match(text):
+        return []
+    return [(_name(match["name"]), match["value"]) for match in _ENTRY.finditer(text)]
 
 
 def _of_json(text: str) -> list[tuple[str, str]] | None:

@@ -16,6 +16,10 @@ from app.receiving.registry import all_providers, judge
 _COMMON: Final = frozenset({"authorization", "webhook-signature", "svix-signature", "x-postrider-secret"})
 _NAMES: Final = re.compile(r"`([A-Za-z][A-Za-z0-9-]*)`(?! of the (?:body|query|source))")
 _MOST_BODIES: Final = 60
+_MOST_CANDIDATES: Final = 10
+# In bytes that are looked at, each try costing something besides; bodies as they are get their tries nevertheless.
+_BUDGET: Final = 20_000_000
+_TRY: Final = 20_000
 
 
 @cache
@@ -35,17 +39,21 @@ def about_other_providers(
     """Whose headers these are, and whether the signature is right by that rule; nothing if they are of nobody known."""
     names = {name for name, _ in pasted.headers}
     candidates = [(name, each) for name, providers in _by_header().items() if name in names for each in providers]
+    candidates = candidates[:_MOST_CANDIDATES]
     if not candidates:
         return []
     reasons: dict[str, str] = {}
     bodies: list[tuple[bytes, Repair | None]] = [(body, None)]
-    bodies += islice(other_bodies(body, line_ends_known=line_ends_known), _MOST_BODIES)
+    most = _BUDGET // ((len(body) + _TRY) * len(candidates) * max(len(secrets), 1))
+    bodies += islice(other_bodies(body, line_ends_known=line_ends_known), min(most, _MOST_BODIES))
     for name, provider in candidates:
         for changed, repair in bodies:
             for secret in secrets:
-                reason = _refusal(provider, Request("POST", url, pasted.headers, changed), secret, now)
+                request = Request("POST", url, pasted.headers, changed)
+                reason = _refusal(provider, request, secret, now)
                 if reason is None:
-                    return list(_right(name, provider, repair))
+                    alike = [each for _, each in candidates if _refusal(each, request, secret, now) is None]
+                    return list(_right(name, alike, repair))
                 if repair is None:
                     reasons[provider.title] = reason
     titles = list(dict.fromkeys(provider.title for _, provider in candidates))
@@ -67,15 +75,16 @@ def _refusal(provider: Provider, request: Request, secret: str, now: float) -> s
             return "Its rule needs keys that the provider publishes: make a source of it, which fetches them."
 
 
-def _right(name: str, provider: Provider, repair: Repair | None) -> Iterator[Finding]:
+def _right(name: str, alike: Sequence[Provider], repair: Repair | None) -> Iterator[Finding]:
+    """`alike`: whose rules take the request; some sign in the same way, with the same header."""
+    provider, titles = alike[0], _joined([each.title for each in alike])
     if repair is not None:
-        yield repair.finding(f"The signature of {provider.title}")
+        yield repair.finding(f"The signature of {titles}")
     right = repair is None or repair.level != "mistake"
     yield Finding(
         "provider",
         "right" if right else "note",
-        f"This is a request of {provider.title}"
-        + (", and its signature is right by that provider's rule." if right else "."),
+        f"This is a request of {titles}" + (", and its signature is right by that provider's rule." if right else "."),
         f"The header {name} was verified by its rule: {provider.algorithm.replace('`', '')}.",
         f"Libraries of Standard Webhooks refuse it: verify it as {provider.documentation} says, or let a source of the "
         f"kind {provider.name} receive it.",
@@ -83,10 +92,10 @@ def _right(name: str, provider: Provider, repair: Repair | None) -> Iterator[Fin
 
 
 def _refused(name: str, titles: list[str], reasons: dict[str, str]) -> Finding:
+    whose = _joined(titles)
     if len(titles) == 1:
-        whose, how = titles[0], next(iter(reasons.values()), "Give the secret to have it verified.")
+        how = next(iter(reasons.values()), "Give the secret to have it verified.")
     else:
-        whose = f"{', '.join(titles[:-1])} or {titles[-1]}"
         how = f"The header {name} is used by each of them; the signature is right by none of their rules."
     return Finding(
         "provider",
@@ -95,3 +104,7 @@ def _refused(name: str, titles: list[str], reasons: dict[str, str]) -> Finding:
         how,
         "Give the secret that this provider shows, and the URL if it signs that; or paste webhook-* or svix-* headers.",
     )
+
+
+def _joined(titles: Sequence[str]) -> str:
+    return titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} or {titles[-1]}"

@@ -43,14 +43,14 @@ class Signed:
 class Match:
     """Which secret made which signature, and the mistakes that had to be undone to see it."""
 
-    secret: KnownSecret
+    secret: KnownSecret = field(repr=False)
     given: Given
     repairs: tuple[Repair, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    secret: KnownSecret
+    secret: KnownSecret = field(repr=False)
     key: bytes | Ed25519PublicKey = field(repr=False)
     repairs: tuple[Repair, ...] = ()
 

@@ -1,1 +1,1 @@
-"""Event type pages: the catalogue of what is published, with schemas and examples; in the dashboard also to change it."""
+"""Event type pages: the catalogue of what is published, with schemas and examples; the dashboard's change it, too."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.api.catalog.export import newest_version
 from app.api.event_type.models import EventTypeOut
 from app.api.paging import ListOut
+from app.web.api_client import Query
 from app.web.event_type.schema import Property, example_of, has_example, properties_of
 from app.web.page_route import PageRoute
 from app.web.view import ViewDep
@@ -34,7 +35,12 @@ class _Version:
 async def index(view: ViewDep) -> Response:
     """The catalogue, by name."""
     search, archived = view.query("search"), view.query("archived") == "on"
-    query = {"search": search, "include_archived": archived, "limit": _PER_PAGE, "iterator": view.query("iterator")}
+    query: Query = {
+        "search": search,
+        "include_archived": archived,
+        "limit": _PER_PAGE,
+        "iterator": view.query("iterator"),
+    }
     page = await view.api.get(ListOut[EventTypeOut], PATH, query)
     return view.page("event_type/index.html", page=page, search=search, archived=archived)
 

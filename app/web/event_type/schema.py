@@ -1,4 +1,4 @@
-"""JSON Schemas for people: a table of the properties, and an example of what fits. Pure; reads whatever is in a schema."""
+"""JSON Schemas for people: a table of the properties, and an example of what fits. Pure; any JSON can be read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

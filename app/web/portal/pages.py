@@ -13,7 +13,7 @@ from app.web.page_route import PageRoute
 from app.web.portal.appearance import appearance_in, appearance_of, theme_in
 from app.web.portal.link import read_key
 from app.web.portal.stylesheet import stylesheet
-from app.web.view import AnyoneDep, View, ViewDep, sessions_of
+from app.web.view import CODE, AnyoneDep, View, ViewDep, sessions_of
 
 PARAMETERS: Final = ("primaryColor", "icon", "fontFamily", "darkMode", "name")
 """Of a link: how the portal is to look."""
@@ -77,6 +77,8 @@ async def _begin(view: View, token: str, response: Response) -> None:
     sessions, given = sessions_of(view.request), {name: view.field(name) for name in PARAMETERS}
     settings = await view.api_with(token).get(EnvironmentSettingsOut, "/environment/settings")
     looks = {**appearance_of(settings), **appearance_in(given)}
+    if settings.enable_transformations:
+        looks[CODE] = "1"
     text = await sessions.begin(SiteKind.PORTAL, token, appearance=looks)
     if (former := view.cookies.session) is not None:
         await sessions.end(former)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from app.web.portal.colours import Colour, mix, parse, readable, text_on
+from app.web.portal.colours import Colour, contrast, mix, parse, readable, text_on
 
 # What app.css has: colours of texts must be read on the first three.
 OWN: Final = {
@@ -34,6 +34,10 @@ _SELECTORS: Final = {
 _GROUNDS: Final = ("surface", "bg", "sunken")
 _AREAS: Final = (*_GROUNDS, "line")
 _TEXTS: Final = ("text", "muted", "bad")
+# Of grounds on both of which the same texts are read.
+_ALIKE: Final = 1.4
+# Of a line, how much is text.
+_LINE: Final = 0.2
 # Of a button that is nearly as what is behind it.
 _DISCERNIBLE: Final = 1.3
 _RADII: Final = {"none": "0", "sm": "4px", "md": "8px", "lg": "14px", "full": "99px"}
@@ -69,6 +73,7 @@ def _theme(appearance: Mapping[str, str], theme: str) -> dict[str, str]:
         if (colour := parse(appearance.get(f"{theme}-{name}", ""))) is not None
     }
     own = OWN[theme]
+    given = _grounds(own, given) | given
     grounds = [given.get(name, own[name]) for name in _GROUNDS]
     # What is written on other grounds may have to change with them.
     changed = own if any(name in given for name in _GROUNDS) else {}
@@ -82,6 +87,14 @@ def _theme(appearance: Mapping[str, str], theme: str) -> dict[str, str]:
         found |= {"brand-soft": soft, "brand": readable(brand, *grounds, soft)}
         found |= {"brand-fill": fill, "brand-text": text_on(fill)}
     return {f"--{name}": str(colour) for name, colour in found.items()}
+
+
+def _grounds(own: Mapping[str, Colour], given: Mapping[str, Colour]) -> dict[str, Colour]:
+    """The grounds, and lines on them, that must follow those that are given: no text is read on white and on black."""
+    base = next((given[name] for name in _GROUNDS if name in given), None)
+    if base is None or all(contrast(own[name], base) < _ALIKE for name in _GROUNDS):
+        return {}
+    return {**dict.fromkeys(_GROUNDS, base), "line": mix(text_on(base), base, _LINE)}
 
 
 def _declared(variables: Mapping[str, str]) -> str:

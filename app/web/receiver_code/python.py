@@ -14,7 +14,10 @@ LONGEST_BODY = 1024 * 1024
 
 
 def verify(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
-    """Whether the bytes of a body were signed with the secret, within five minutes of now (Unix, seconds)."""
+    """Whether the bytes of a body were signed with the secret, within five minutes of now (Unix, seconds).
+
+    The names of headers are in lower case.
+    """
     for family in ("webhook", "svix"):
         message_id = headers.get(f"{family}-id")
         timestamp = headers.get(f"{family}-timestamp")
@@ -56,7 +59,8 @@ class Receiver(BaseHTTPRequestHandler):
             return
         # The bytes as they came: JSON that is parsed and written anew has another signature.
         body = self.rfile.read(length)
-        if not verify(self.headers, body, os.environ["WEBHOOK_SECRET"], time.time()):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if not verify(headers, body, os.environ["WEBHOOK_SECRET"], time.time()):
             self.send_error(401)
             return
         # Keep the message, then answer at once. The same id may come again: do its work only once.

@@ -1,15 +1,16 @@
-"""Signing in and out."""
+"""Signing in with a token, or with a link that stands for one; and out."""
 
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from app.api.web_session.service import SiteKind
+from app.api.auth.models import OneTimeTokenOut
 from app.errors import AuthenticationFailed
+from app.web.api_client import ApiError
 from app.web.cookies import THEMES
 from app.web.page_route import PageRoute
-from app.web.site import SITES
+from app.web.sign_in.beginning import ask_who, begin, safe
 from app.web.view import AnyoneDep, sessions_of
 
 router: Final = APIRouter(prefix="/dashboard", route_class=PageRoute, include_in_schema=False)
@@ -21,20 +22,31 @@ async def ask(view: AnyoneDep) -> Response:
     """Who are you?"""
     if view.is_signed_in:
         return view.redirect("")
-    return view.page("sign_in/ask.html", error=None, next=_safe(view.query("next")))
+    return await ask_who(view, target=view.query("next"))
 
 
 @router.post("/sign-in")
 async def sign_in(view: AnyoneDep) -> Response:
     """Begin a session with a token."""
-    target = _safe(view.field("next"))
     try:
-        text = await sessions_of(view.request).begin(SiteKind.DASHBOARD, view.field("token"))
+        return await begin(view, view.field("token"), target=view.field("next"))
     except AuthenticationFailed as error:
-        return view.page("sign_in/ask.html", 401, error=error.detail, next=target)
-    response = RedirectResponse(target or view.url(""), 303)
-    view.cookies.begin_session(response, text)
-    return response
+        return await ask_who(view, status=401, error=error.detail, target=view.field("next"))
+
+
+@router.post("/sign-in/link")
+async def follow(view: AnyoneDep) -> Response:
+    """Begin a session with what stood in a link of `postrider dashboard`."""
+    try:
+        exchanged = await view.api_with(None).post(
+            OneTimeTokenOut, "/auth/one-time-token", {"oneTimeToken": view.field("key")}
+        )
+        return await begin(view, exchanged.token)
+    except (ApiError, AuthenticationFailed) as error:
+        # Links are followed twice.
+        if view.is_signed_in:
+            return view.redirect("")
+        return await ask_who(view, status=401, error=error.detail)
 
 
 @both.post("/sign-out")
@@ -50,13 +62,7 @@ async def sign_out(view: AnyoneDep) -> Response:
 @both.post("/theme")
 async def set_theme(view: AnyoneDep) -> Response:
     """Dark, light, or as the browser has it."""
-    response = RedirectResponse(_safe(view.field("back")) or view.url(""), 303)
+    response = RedirectResponse(safe(view.field("back")) or view.url(""), 303)
     theme = view.field("theme")
     view.cookies.set_theme(response, theme if theme in THEMES else THEMES[0])
     return response
-
-
-def _safe(target: str) -> str:
-    """A path of our own pages, or nothing: what stands in a link must not lead to another server."""
-    own = any(target == site.prefix or target.startswith((f"{site.prefix}/", f"{site.prefix}?")) for site in SITES)
-    return target if own and "\\" not in target and target.isprintable() else ""

@@ -14,8 +14,8 @@ _GROUPS: Final = {
     "Payments and finance": "adyen airwallex braintree brex checkbook lithic orum-io paddle paypal plaid pleo psi-fi"
     " sardine square stripe vgs",
     "Shops and logistics": "bigcommerce easypost guesty nash rutter shopify woocommerce",
-    "Messages, mail and calls": "beehiiv discord line mailgun meta postmark resend sendgrid slack telegram telnyx twilio"
-    " twitter vapi zoom",
+    "Messages, mail and calls": "beehiiv discord line mailgun meta postmark resend sendgrid slack telegram telnyx"
+    " twilio twitter vapi zoom",
     "Code and operations": "aws-sns bitbucket github gitlab google-pubsub incident-io linear pagerduty port-io render"
     " sentry svix tailscale vercel",
     "Work, customers and documents": "adobe-sign airtable asana calendly docusign dropbox hubspot intercom jira"
@@ -50,10 +50,10 @@ def find_kind(name: str) -> Kind | None:
         name,
         provider.title,
         provider.fields,
-        _plain(provider.setup),
+        provider.setup and plain(provider.setup),
         provider.documentation,
-        _plain(f"{provider.header}: {provider.algorithm}"),
-        _plain(provider.handshake),
+        plain(f"{provider.header}: {provider.algorithm}"),
+        provider.handshake and plain(provider.handshake),
     )
 
 
@@ -71,6 +71,6 @@ def _matches(kind: Kind, search: str) -> bool:
     return search in kind.name or search in kind.title.lower()
 
 
-def _plain(text: str | None) -> str | None:
+def plain(text: str) -> str:
     """Without the marks of the Markdown for which it was written."""
-    return None if text is None else text.replace("`", "")
+    return text.replace("`", "")

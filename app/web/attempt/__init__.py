@@ -1,0 +1,1 @@
+"""Attempt pages: what was sent, what was answered, where the time went."""

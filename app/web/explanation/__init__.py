@@ -1,0 +1,1 @@
+"""Explanation pages: why an endpoint gets a message or does not, and what comes next."""

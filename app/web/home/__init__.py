@@ -1,0 +1,1 @@
+"""Home: how everything goes right now, and how it went."""

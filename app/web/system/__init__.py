@@ -1,0 +1,1 @@
+"""System: whether the installation is well."""
