@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from app import setting_values as values
-from app.setting_values import setting
+from app.setting_values import Network, setting
 
 
 class PageSettings(BaseSettings):
@@ -25,6 +25,12 @@ class PageSettings(BaseSettings):
         "commas; unset: none may.",
     )
 
+    trusted_proxies: Annotated[tuple[Network, ...] | None, NoDecode, BeforeValidator(values.networks)] = setting(
+        "TRUSTED_PROXIES",
+        None,
+        "Networks (CIDR) of proxies in front of the API, which are believed about a client's address and whether it "
+        "came by TLS (`X-Forwarded-For`, `X-Forwarded-Proto`). Unset: nobody is.",
+    )
     oidc_issuer: Annotated[str, AfterValidator(values.issuer)] | None = setting(
         "OIDC_ISSUER",
         None,

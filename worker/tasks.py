@@ -12,7 +12,7 @@ from app.db.idempotency_key.table import purge_expired
 from app.db.one_time_token.table import forget_one_time_tokens
 from app.db.operational_webhook.attempt_log import tell_of_noted
 from app.db.partition.table import ensure_partitions
-from app.db.sign_in_failure.table import forget_failures
+from app.db.sign_in_failure.counting import forget_failures
 from app.db.source.purge import purge_source_logs
 from app.db.web_session.table import forget_sessions
 from worker.ledger import keep_figures

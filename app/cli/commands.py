@@ -16,6 +16,7 @@ _CELERY: Final = (sys.executable, "-P", *_QUIET_ROOT, "-m", "celery", "--quiet",
 
 def api_command(host: str, port: int, proxies: Sequence[Network] = ()) -> list[str]:
     """uvicorn with the guard against slow and oversized requests; `proxies` are believed about who asks, and how."""
+    forwarded = ("--proxy-headers", "--forwarded-allow-ips", ",".join(map(str, proxies)))
     return [
         *(*_UVICORN, "--factory", "app.main:create_app"),
         *("--app-dir", str(Path(__file__).resolve().parents[2])),
@@ -23,11 +24,7 @@ def api_command(host: str, port: int, proxies: Sequence[Network] = ()) -> list[s
         # Without `on`, uvicorn would serve even when the start-up failed. 20 s fit in Kubernetes' 30.
         *("--lifespan", "on", "--no-access-log", "--timeout-graceful-shutdown", "20"),
         # X-Forwarded-For and X-Forwarded-Proto are what anybody may write.
-        *(
-            ("--proxy-headers", "--forwarded-allow-ips", ",".join(map(str, proxies)))
-            if proxies
-            else ("--no-proxy-headers",)
-        ),
+        *(forwarded if proxies else ("--no-proxy-headers",)),
         "--no-server-header",
     ]
 

@@ -111,8 +111,9 @@ class Up:
         secrets = self._prepare_folder()
         variables = self._environment(secrets)
         host, port = self._address.host, self._address.port
+        command = api_command(host, port, self._settings.trusted_proxies or ())
         children = [
-            Child("api", api_command(host, port, self._settings.trusted_proxies or ()), variables, self._run_folder, self._console),
+            Child("api", command, variables, self._run_folder, self._console),
             Child("worker", worker_command(), variables, self._run_folder, self._console),
             Child("beat", beat_command(self._run_folder / "beat"), variables, self._run_folder, self._console),
         ]

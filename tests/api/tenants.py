@@ -26,7 +26,7 @@ OTHER: Final = frozenset(
     {
         *("limit", "iterator", "order", "before", "after", "since", "until", "status", "status_code_class", "channel"),
         *("tag", "event_types", "with_content", "include_archived", "expunge", "get_if_exists", "operation", "task"),
-        *("channels", "expanded_statuses", "with_msg", "search"),
+        *("channels", "expanded_statuses", "with_msg", "search", "created_before"),
         *("exclude_disabled", "exclude_svix_play", "startDate", "endDate", "period"),
         *(f"exclude_apps_with_{what}_endpoints" for what in ("no", "disabled", "svix_play")),
         *("consumer_id", "event_type", "lease_duration_ms", "starting_position"),
@@ -96,7 +96,7 @@ class Tenant:
         if operation.path.startswith("/operational-webhook"):
             found["endpoint_id"] = self.operational["uid" if uids else "id"]
         # What may be looked for in all applications.
-        found["reference"] = found["msg_id"]
+        found["reference"] = found["endpoint_id" if operation.path == "/endpoint/find" else "msg_id"]
         if "/poller/{endpoint_id}" in operation.path:
             found["endpoint_id"] = found["sink_id"]
         if "/source/{source_id}/endpoint/{endpoint_id}" in operation.path:
@@ -105,6 +105,9 @@ class Tenant:
 
     def is_shared(self, parameter: str, operation: Operation) -> bool:
         """Whether what it names is the organization's, and so the same whichever application is asked."""
+        if parameter == "reference":
+            # It is looked for in all applications.
+            return True
         return parameter in self.ids or operation.path.startswith("/operational-webhook")
 
 

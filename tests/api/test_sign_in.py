@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from app.api.sign_in.gate import WRONG, Gate, Limits
 from app.db.session import Database
-from app.db.sign_in_failure.table import forget_failures
+from app.db.sign_in_failure.counting import forget_failures
 from app.errors import AuthenticationFailed, TooManyRequests
 from app.passwords import Passwords
 from tests import factories

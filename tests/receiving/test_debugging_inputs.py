@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -108,9 +109,9 @@ WRITERS = {
     "json_encode, pretty": ["php", "-r", "echo json_encode(json_decode(file_get_contents('php://stdin')), 128);"],
     "to_json": ["ruby", "-rjson", "-e", "print JSON.parse($stdin.read).to_json"],
     "pretty_generate": ["ruby", "-rjson", "-e", "puts JSON.pretty_generate(JSON.parse($stdin.read))"],
-    "json.tool": ["python3", "-m", "json.tool"],
-    "json.tool, sorted": ["python3", "-m", "json.tool", "--sort-keys", "--no-ensure-ascii"],
-    "json.tool, compact": ["python3", "-m", "json.tool", "--compact"],
+    "json.tool": [sys.executable, "-m", "json.tool"],
+    "json.tool, sorted": [sys.executable, "-m", "json.tool", "--sort-keys", "--no-ensure-ascii"],
+    "json.tool, compact": [sys.executable, "-m", "json.tool", "--compact"],
 }
 
 

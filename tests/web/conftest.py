@@ -19,6 +19,7 @@ from tests import factories
 from tests.api.live_server import serve
 from tests.receiver import Receiver, receiving
 from tests.web.inventory import Inventory, take_stock
+from tests.web.seeing import Seen, see_all
 from tests.worker.conftest import delivering
 from worker.runtime import Runtime
 
@@ -77,6 +78,12 @@ async def inventory(app: FastAPI, settings: Settings, worker: Runtime) -> AsyncI
         httpx.AsyncClient(transport=transport, base_url=factories.API, headers=headers) as client,
     ):
         yield await take_stock(client, token, organization_id, receiver, worker)
+
+
+@pytest.fixture(scope="session")
+async def seen(app: FastAPI, inventory: Inventory) -> list[Seen]:
+    """Every page of both sites."""
+    return await see_all(app, inventory)
 
 
 @pytest.fixture

@@ -35,17 +35,22 @@ ASKED: Final[dict[str, tuple[str, ...]]] = {
 _ESTIMATE: Final = "?operation=bulk-replay&span=24h&channel=channel"
 for _site in ("/dashboard", "/portal"):
     ASKED[f"{_site}/app/{{app_id}}/endpoint/{{endpoint_id}}/replay/estimate"] = (_ESTIMATE,)
-# Of a way to sign in that is not set up; and for users, where a token has signed in.
-REFUSED: Final = frozenset({"/dashboard/sign-in/openid", "/dashboard/sign-in/openid/begin", "/dashboard/account"})
-"""Pages that are refused to everybody here."""
-# Not pages: what a script, a style or a download is; and what answers whatever has no other answer.
-_NO_PAGES: Final = ("/static/", "/{path:path}")
+REFUSED: Final = frozenset(
+    {
+        # Of a way to sign in that is not set up; and for users, where a token has signed in.
+        *("/dashboard/sign-in/openid", "/dashboard/sign-in/openid/begin", "/dashboard/account"),
+        # Customers publish nothing.
+        "/portal/app/{app_id}/msg-new",
+    }
+)
+"""The paths of pages that are refused to everybody here, with their places."""
 
 
 @dataclass(frozen=True)
 class Inventory:
     """What there is. `names` fills the places in the paths of pages; `secrets` must stand in none of them."""
 
+    organization_id: str
     token: str = field(repr=False)
     application: str
     names: dict[str, str]
@@ -55,7 +60,7 @@ class Inventory:
         """The addresses of all pages of a site. AssertionError for one whose place nothing fills."""
         return [
             path + asked
-            for template in sorted(templates_of("GET", prefix))
+            for template in sorted(templates_of("GET", prefix) - REFUSED)
             for asked in ASKED.get(template, ("",))
             for path in [self.fill(template)]
         ]
@@ -153,7 +158,7 @@ async def take_stock(
         "the session's token": token,
         "an API token": key["token"],
     }
-    return Inventory(token, app["id"], names, secrets)
+    return Inventory(organization_id, token, app["id"], names, secrets)
 
 
 async def _source(client: httpx.AsyncClient) -> str:

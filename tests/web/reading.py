@@ -14,7 +14,7 @@ class Element:
 
 @dataclass
 class Document:
-    """A page as a browser without scripts reads it."""
+    """A page as a browser without scripts reads it; the text is also what stands in its fields."""
 
     elements: list[Element] = field(default_factory=list)
     text: str = ""
@@ -39,7 +39,8 @@ class _Parser(HTMLParser):
 
     def finished(self) -> Document:
         self.close()
-        self.document.text = "".join(self._texts)
+        fields = (element.attributes.get("value") for element in self.document.named("input"))
+        self.document.text = "\n".join(("".join(self._texts), *(value or "" for value in fields)))
         return self.document
 
 

@@ -1,20 +1,17 @@
 """What a page may not be: every one of both sites is looked at, whoever adds one."""
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from time import perf_counter
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
 from fastapi import FastAPI
 
 from app.web.site import DASHBOARD, PORTAL
-from tests import factories
-from tests.web.inventory import REFUSED, Inventory
-from tests.web.portals import ADDRESS, visit
-from tests.web.reading import Document, Element, read
+from tests.web.inventory import Inventory
+from tests.web.portals import ADDRESS
+from tests.web.reading import Document, Element
+from tests.web.seeing import Seen, see
 
 MOST_BYTES: Final = 150_000
 # In a process that does other things meanwhile; what a page needs at a million messages is in test_speed.py.
@@ -45,51 +42,10 @@ ADDRESSES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Seen:
-    """An answer to a browser that asked for a page, and how long it took (seconds)."""
-
-    page: str
-    answer: httpx.Response
-    bytes: int
-    seconds: float
-
-    @property
-    def is_html(self) -> bool:
-        return str(self.answer.headers.get("content-type", "")).startswith("text/html")
-
-    @property
-    def document(self) -> Document:
-        return read(self.answer.text)
-
-
-@pytest.fixture(scope="module")
-async def seen(app: FastAPI, inventory: Inventory) -> AsyncIterator[list[Seen]]:
-    """Every page of both sites."""
-    async with factories.client_of(app, inventory.token) as client:
-        portal = (await visit(app, client, inventory.application)).http
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as dashboard:
-        asked = await dashboard.post("/dashboard/sign-in", data={"token": inventory.token})
-        assert asked.status_code == 303, asked.text
-        yield [
-            await _see(client, page)
-            for client, prefix in ((dashboard, DASHBOARD.prefix), (portal, PORTAL.prefix))
-            for page in inventory.pages(prefix)
-        ]
-    await portal.aclose()
-
-
-async def _see(client: httpx.AsyncClient, page: str) -> Seen:
-    started = perf_counter()
-    answer = await client.get(page, headers={"accept-encoding": "gzip"})
-    return Seen(page, answer, answer.num_bytes_downloaded, perf_counter() - started)
-
-
 def test_every_page_of_both_sites_is_there(seen: list[Seen]) -> None:
     for each in seen:
         print(f"{each.answer.status_code} {each.seconds * 1000:6.0f} ms {each.bytes:7} bytes {each.page}")  # noqa: T201 - to be read with `pytest -s`
-    answered = {each.page: each.answer.status_code for each in seen if each.page not in REFUSED}
-    assert {page: status for page, status in answered.items() if status not in {200, 303}} == {}
+    assert {each.page: each.answer.status_code for each in seen if each.answer.status_code not in {200, 303}} == {}
     for site in (DASHBOARD, PORTAL):
         assert sum(each.is_html and each.page.startswith(site.prefix) for each in seen) > 3
 
@@ -144,7 +100,7 @@ async def test_a_page_and_what_it_loads_are_small(app: FastAPI, seen: list[Seen]
             )
             for source in loaded:
                 if source not in sizes:
-                    found = await _see(client, source)
+                    found = await see(client, source)
                     assert found.answer.status_code == 200, source
                     sizes[source] = found.bytes
             total = each.bytes + sum(sizes[source] for source in loaded)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.web.message.indented import indented
@@ -16,6 +17,7 @@ VALUES = st.recursive(
 )
 
 
+@hypothesis_settings(max_examples=50)
 @given(VALUES, st.booleans())
 def test_it_means_the_same_and_looks_as_python_would_write_it(value: object, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))

@@ -81,7 +81,7 @@ async def test_a_page_that_did_not_look_at_all_says_how_far_it_looked(
 
 
 async def test_a_message_is_shown_with_its_payload_and_what_became_of_it(operator: Operator, shop: Shop) -> None:
-    payload = ('{"a":1.10,"a":12345678901234567890123,"x":"%s"}' % HOSTILE).encode()
+    payload = b'{"a":1.10,"a":12345678901234567890123,"x":"' + HOSTILE.encode() + b'"}'
     message = await shop.message(payload=payload, event_id=factories.unique("e"), channels=["eu"], tags=["vip"])
     await shop.delivery(message, 1)
     await shop.due(message, after=3600, tries=1)

@@ -1,5 +1,6 @@
 """Sign-in with OpenID Connect, against a real provider on loopback: who it says it is gets in, and nobody else."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,7 @@ from app import clock, ids
 from app.settings import Settings
 from tests import factories
 from tests.factories import Json
+from tests.web.browsing import browser_of as browser_of_pages
 from tests.web.openid_provider import CLIENT, SECRET, OpenIdProvider, new_key, providing
 
 REDIRECT = "https://postrider.example.com/dashboard/sign-in/openid"
@@ -262,6 +264,43 @@ async def test_a_provider_that_is_away_or_confused_is_no_fault_of_the_user(
     answer = await browser_of.post(f"{OPENID}/begin", json={"redirectUri": REDIRECT})
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     provider.issuer = issuer
+
+
+async def test_a_browser_is_led_to_the_provider_and_back_to_where_it_wanted(
+    openid_app: FastAPI, provider: OpenIdProvider
+) -> None:
+    async with browser_of_pages(openid_app) as visitor, httpx.AsyncClient() as abroad:
+        page = await visitor.get("/dashboard/sign-in", params={"next": "/dashboard/token"})
+        (link,) = re.findall(r'href="(/dashboard/sign-in/openid/begin[^"]*)"', page.text)
+        away = await visitor.get(link)
+        assert away.headers["location"].startswith(f"{provider.issuer}/authorize?")
+        (pending,) = away.headers.get_list("set-cookie")
+        assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"} <= set(pending.split("; "))
+        back = (await abroad.get(away.headers["location"])).headers["location"]
+        assert back.startswith("http://postrider.test/dashboard/sign-in/openid?")
+        # Who did not begin it is not signed in by it.
+        async with browser_of_pages(openid_app) as other:
+            assert (await other.get(back)).status_code == 401
+        home = await visitor.get(back)
+        assert (home.status_code, home.headers["location"]) == (303, "/dashboard/token")
+        assert "postrider_pending" not in visitor.cookies
+        account = await visitor.get("/dashboard/account")
+        assert provider.person["email"].lower() in account.text
+        assert "single sign-on" in account.text
+        assert 'name="current"' not in account.text
+        # What was answered once is of no use again.
+        visitor.cookies.clear()
+        assert (await visitor.get(back)).status_code == 401
+
+
+async def test_what_the_provider_refuses_is_said_and_not_rendered(openid_app: FastAPI) -> None:
+    async with browser_of_pages(openid_app) as visitor:
+        page = await visitor.get("/dashboard/sign-in/openid", params={"error": "<b>access_denied"})
+        assert page.status_code == 401
+        assert "&lt;b&gt;access_denied" in page.text
+        for target in ("https://evil.example", "//evil.example"):
+            page = await visitor.get("/dashboard/sign-in", params={"next": target})
+            assert "evil.example" not in page.text
 
 
 async def test_without_settings_there_is_no_single_sign_on(anonymous: httpx.AsyncClient) -> None:

@@ -21,6 +21,7 @@ _CODING: Final = frozenset({"ManageTransformations", "everything"})
 _SENDING: Final = frozenset({"CreateAttempts", "everything"})
 _SECRETS: Final = frozenset({"ManageEndpointSecret", *_MANAGING})
 _NOBODY: Final[frozenset[str]] = frozenset()
+_CODE: Final = "function handler(webhook) { return webhook; }"
 _ENDPOINT: Final = "/portal/app/{app_id}/endpoint/{endpoint_id}"
 
 
@@ -49,8 +50,8 @@ FORMS: Final = (
     Form(f"{_ENDPOINT}/ca", _MANAGING, {"ca": "a"}),
     Form(f"{_ENDPOINT}/secret", _SECRETS | {"ViewEndpointSecret"}),
     Form(f"{_ENDPOINT}/rotate", _SECRETS),
-    Form(f"{_ENDPOINT}/transformation", _CODING, {"code": "function handler(webhook) { return webhook; }"}),
-    Form(f"{_ENDPOINT}/transformation/simulate", _CODING, {"code": "a", "payload": "{}", "event_type": "a"}),
+    Form(f"{_ENDPOINT}/transformation", _CODING, {"code": _CODE}),
+    Form(f"{_ENDPOINT}/transformation/simulate", _CODING, {"code": _CODE, "payload": "{}", "event_type": "a"}),
     Form(f"{_ENDPOINT}/replay", _SENDING, {"operation": "recover", "since": "2026-01-01T00:00"}),
     Form(f"{_ENDPOINT}/test/example", _SENDING, {"event_type": "invoice.paid"}),
     # These publish, which is the organization's.
@@ -122,14 +123,17 @@ async def test_pages_offer_what_may_be_done_and_nothing_else(app: FastAPI, stock
         assert page.status_code in {200, 303}, f"{link} is offered, and answers {page.status_code}: {page.text}"
         offered |= {by_path[action] for action in forms_in(page.text)}
         found = {*_LINK.findall(page.text), *([page.headers["location"]] if page.status_code == 303 else [])}
-        links += [path for path in found if path.split("?")[0] not in {one.split("?")[0] for one in (*followed, *links)}]
+        links += [
+            path for path in found if path.split("?")[0] not in {one.split("?")[0] for one in (*followed, *links)}
+        ]
         assert stock.secret not in page.text
     for form in offered:
         assert capability in form.allowed, f"{form.path} is offered to who may not send it"
     if capability == "everything":
         hidden = {form.path for form in FORMS if form.allowed} - {form.path for form in offered}
-        # Shown where there is something to do away with, or where an endpoint is disabled.
-        assert hidden <= {f"{_ENDPOINT}/{what}" for what in ("enable", "authentication/delete", "mtls/delete", "secret")}
+        # Shown where there is something to do away with, where an endpoint is disabled, and behind a form that asks.
+        shown_at_times = ("enable", "authentication/delete", "mtls/delete", "replay")
+        assert hidden <= {f"{_ENDPOINT}/{what}" for what in shown_at_times}
 
 
 async def test_who_may_only_look_is_refused_whatever_the_organization_says_later(
@@ -148,9 +152,13 @@ async def test_code_is_not_offered_where_the_organization_does_not_let_portals_w
 ) -> None:
     assert (await client.patch("/management/environment-settings", json={"enableTransformations": False})).is_success
     visitor = await enter(app, stock, "everything")
-    path = f"{_ENDPOINT}/transformation".format_map(stock.names)
-    assert not any("transformation" in action for action in forms_in((await visitor.get(path)).text))
-    assert (await visitor.post(path, {"code": "a"})).status_code == 403
+    forms = [form for form in FORMS if "/transformation" in form.path]
+    assert len(forms) == 2
+    page = (await visitor.get(f"{_ENDPOINT}/transformation".format_map(stock.names))).text
+    assert not any("/transformation" in action for action in forms_in(page))
+    for form in forms:
+        answer = await visitor.post(form.path.format_map(stock.names), dict(form.fields))
+        assert answer.status_code == 403, (form.path, answer.text)
 
 
 async def test_event_types_of_features_are_shown_to_those_who_have_them(

@@ -1,43 +1,35 @@
 """Signing in to the dashboard and out: cookies, links, and what nobody gets by them."""
 
-import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
+from ipaddress import ip_network
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.auth.service import AuthService
+from app.cli.commands import api_command
 from app.db.session import Database
-from tests.api.people import PASSWORD, Person, email, invitation_of, invite, person
-
-ROOT = "http://postrider.test"
-Site = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
-
-
-def browser_of(app: FastAPI, **options: object) -> httpx.AsyncClient:
-    """A browser without scripts, which keeps cookies and follows nothing by itself."""
-    options = {"base_url": ROOT, **options}
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), **options)  # type: ignore[arg-type]
+from app.sealing import Sealer
+from app.settings import Settings
+from app.web.cookies import Cookies
+from app.web.site import DASHBOARD
+from tests.api.people import PASSWORD, email, invitation_of, invite, person
+from tests.web.browsing import browser_of, csrf_in, with_password
+from tests.web.conftest import tab
 
 
 @pytest.fixture
 async def visitor(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with browser_of(app) as opened:
         yield opened
-
-
-async def with_password(visitor: httpx.AsyncClient, who: Person, **fields: str) -> httpx.Response:
-    form = {"email": who.email, "password": PASSWORD, **fields}
-    return await visitor.post("/dashboard/sign-in/password", data=form)
-
-
-def csrf_in(page: httpx.Response) -> str:
-    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
-    assert found is not None, page.text
-    return found[1]
 
 
 async def test_a_user_signs_in_and_out(client: httpx.AsyncClient, visitor: httpx.AsyncClient) -> None:
@@ -63,7 +55,7 @@ async def test_the_session_is_in_a_cookie_that_no_script_and_no_other_site_gets(
     app: FastAPI, client: httpx.AsyncClient, scheme: str
 ) -> None:
     ada = await person(client)
-    async with browser_of(app, base_url=f"{scheme}://postrider.test") as visitor:
+    async with browser_of(app, f"{scheme}://postrider.test") as visitor:
         answer = await with_password(visitor, ada)
     (cookie,) = [one for one in answer.headers.get_list("set-cookie") if "postrider_dashboard" in one]
     name, _, rest = cookie.partition("=")
@@ -95,7 +87,8 @@ async def test_a_session_ends_when_it_is_idle_or_old(
     await with_password(visitor, ada)
     assert (await visitor.get("/dashboard/account")).status_code == 200
     span = timedelta(hours=24, minutes=1) if column == "seen_at" else timedelta(days=7)
-    await database.pool.execute(f"UPDATE web_sessions SET {column} = {column} - $1::interval WHERE user_id = $2", span, ada.id)
+    change = f"UPDATE web_sessions SET {column} = {column} - $1::interval WHERE user_id = $2"
+    await database.pool.execute(change, span, ada.id)
     assert (await visitor.get("/dashboard/account")).status_code == 303
 
 
@@ -183,3 +176,48 @@ async def test_an_invitation_is_accepted_in_a_browser(page: Page, client: httpx.
     await page.goto("/dashboard/account")
     assert await page.get_by_text(made["user"]["email"]).first.is_visible()
     assert await page.get_by_role("link", name="Users").count() == 0
+
+
+@pytest.mark.parametrize(("trusted", "secure"), [(["127.0.0.0/8"], True), (["10.0.0.0/8"], False), ([], False)])
+async def test_only_a_trusted_proxy_is_believed_about_tls(settings: Settings, trusted: list[str], secure: bool) -> None:
+    words = api_command("127.0.0.1", 8071, [ip_network(one) for one in trusted])
+    config = uvicorn.Config(
+        partial(told, settings),
+        proxy_headers="--proxy-headers" in words,
+        forwarded_allow_ips=words[words.index("--forwarded-allow-ips") + 1] if trusted else None,
+        interface="asgi3",
+        log_config=None,
+    )
+    config.load()
+    app: ASGIApp = config.loaded_app
+    headers = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("127.0.0.1", 1))) as proxy:
+        cookie = (await proxy.get("http://postrider.test/dashboard", headers=headers)).headers["set-cookie"]
+    assert ("; Secure" in cookie, cookie.startswith("__Host-")) == (secure, secure)
+    assert ("192.0.2.7" in cookie) is secure
+
+
+async def test_the_link_of_the_command_line_signs_in_once(
+    page: Page, browser: Browser, site_url: str, database: Database, settings: Settings, organization_id: str
+) -> None:
+    async with database.transaction() as session:
+        access = AuthService(session, settings, Sealer(settings.main_secrets))
+        url = await access.dashboard_access(organization_id, "cli-ada", site_url)
+    await page.goto(url)
+    await page.wait_for_url("**/dashboard")
+    assert await page.get_by_role("link", name="Users").is_visible()
+    # Who follows it again where they are signed in already is not bothered.
+    await page.goto(url)
+    await page.wait_for_url("**/dashboard")
+    async with tab(browser, site_url) as other:
+        await other.goto(url)
+        await other.get_by_text("used before, or it has expired").wait_for()
+        assert "key=" not in other.url
+
+
+async def told(settings: Settings, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with a session's cookie that says who asks, as far as is believed."""
+    request, response = Request(scope), Response()
+    host = request.client.host if request.client else ""
+    Cookies(request, DASHBOARD, settings).begin_session(response, host)
+    await response(scope, receive, send)

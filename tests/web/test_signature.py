@@ -163,6 +163,18 @@ async def test_the_page_shows_all_receivers_as_they_are(visitor: Visitor) -> Non
     assert all(each.text in text for each in receiver_codes())
 
 
+async def test_an_endpoints_secret_is_shown_with_the_receivers_that_verify_with_it(
+    client: httpx.AsyncClient, application: str, visitor: Visitor
+) -> None:
+    endpoint = (await factories.create_endpoint(client, application))["id"]
+    path = f"/portal/app/{application}/endpoint/{endpoint}"
+    assert f"/portal/signature?app_id={application}&endpoint_id={endpoint}" in html.unescape(
+        (await visitor.get(f"{path}/access")).text
+    )
+    shown = html.unescape((await visitor.post(f"{path}/secret")).text)
+    assert all(each.text in shown for each in receiver_codes())
+
+
 async def test_on_the_dashboard_an_application_is_said_first(
     client: httpx.AsyncClient, application: str, dashboard: Page
 ) -> None:

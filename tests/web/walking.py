@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, Request
 
 from app.web.site import DASHBOARD, Site
 from tests.web.conftest import sign_in
-from tests.web.inventory import REFUSED, Inventory
+from tests.web.inventory import Inventory
 from tests.web.portals import portal_link
 
 _TABS: Final = 4
@@ -30,7 +30,7 @@ Look = Callable[[Page, str], Awaitable[list[str]]]
 async def signed_in(
     browser: Browser, site_url: str, site: Site, inventory: Inventory
 ) -> AsyncIterator[tuple[BrowserContext, list[str]]]:
-    """A browser profile that is signed in to a site, and what went wrong in it: dialogs, scripts, requests elsewhere."""
+    """A browser profile that is signed in to a site, and what went wrong in it: dialogs, errors, requests elsewhere."""
     context = await browser.new_context(base_url=site_url)
     context.set_default_timeout(20_000)
     await context.add_init_script(_LISTEN)
@@ -52,7 +52,7 @@ async def signed_in(
 async def walk(browser: Browser, site_url: str, site: Site, inventory: Inventory, look: Look) -> dict[str, list[str]]:
     """What `look` finds wrong, by page; some pages are open at a time."""
     found: dict[str, list[str]] = {}
-    left = [page for page in inventory.pages(site.prefix) if page not in REFUSED]
+    left = inventory.pages(site.prefix)
     async with signed_in(browser, site_url, site, inventory) as (context, wrong):
 
         async def go_on() -> None:

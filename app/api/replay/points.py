@@ -22,8 +22,7 @@ from app.api.replay.models import (
     ReplayOperation,
     ReplayOut,
 )
-from app.api.replay.progress import ReplayEstimateService, ReplayProgressService
-from app.api.replay.service import ReplayService
+from app.api.replay.service import ReplayEstimateService, ReplayProgressService, ReplayService
 from app.api.strict import StrictRoute
 from app.api.timeline import ChannelFilter, EventTypesDep, TagFilter
 from app.errors import ValidationFailed, Violation

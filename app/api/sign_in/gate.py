@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from app.db.sign_in_failure.table import Counted, count_failures, forget_failures_of, take_back_failures
+from app.db.sign_in_failure.counting import Counted, count_failures, forget_failures_of, take_back_failures
 from app.db.user.credentials import Credentials, email_of, find_credentials
 from app.errors import AuthenticationFailed, TooManyRequests
 from app.passwords import Passwords

@@ -14,7 +14,7 @@ from app.db.message.model import MessageFilter
 
 _ATTEMPTS: Final[Table] = AttemptRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it, undeclared
 EXPUNGED: Final = b"EXPUNGED"
-_ENDPOINTS: Final = 1000
+_ENDPOINTS: Final = 500
 _LOOKED_AT: Final = 250
 # By endpoints, as the index has attempts: of each the newest of a span, whether they are wanted or not.
 _RECENT: Final = f"""
@@ -82,7 +82,7 @@ class AttemptsTable(HistoryTable[AttemptRow]):
     async def recent(self, application_id: str, floor: str, status: int | None, most: int) -> Sequence[AttemptRow]:
         """The newest attempts of an application beyond an id, of a status if one is wanted, newest first.
 
-        Looks at the 250 newest of each endpoint, and at the 1,000 newest endpoints.
+        Looks at the 250 newest of each endpoint, and at the 500 newest endpoints.
         """
         values = {"application_id": application_id, "floor": floor, "status": status, "most": most}
         statement = select(AttemptRow).from_statement(text(_RECENT))

@@ -33,7 +33,10 @@ WITH looked_in AS MATERIALIZED (
 SELECT m.id, m.event_id, m.event_type, m.created_at, a.id AS app_id, a.uid AS app_uid, a.name AS app_name,
        m.id IS NOT NULL AS is_wanted, a.place = :looked_in AS is_last
 FROM looked_in a
-LEFT JOIN message_event_ids e ON e.application_id = a.id AND e.event_id = :reference
+-- LIMIT keeps it a look-up by key for each application.
+LEFT JOIN LATERAL (
+    SELECT message_id FROM message_event_ids WHERE application_id = a.id AND event_id = :reference LIMIT 1
+) e ON true
 LEFT JOIN LATERAL (SELECT * FROM messages WHERE id = e.message_id LIMIT 1) m ON true
 WHERE m.id IS NOT NULL OR a.place = :looked_in
 ORDER BY a.id LIMIT :most

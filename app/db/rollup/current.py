@@ -14,9 +14,11 @@ from app.db.rollup.series import TAIL
 _MINUTE: Final = timedelta(seconds=60)
 _MOMENT: Final = timedelta(seconds=10)
 
+# The planner does not see the limits: it would read and sort what it thinks is shorter.
 _MESSAGES: Final = """
 WITH seen AS MATERIALIZED (
-    SELECT m.id, m.application_id FROM messages m WHERE m.id >= :minute {seen} ORDER BY m.id DESC LIMIT :most
+    SELECT m.id, m.application_id FROM messages m
+    WHERE m.id >= :minute {seen} ORDER BY m.id DESC LIMIT (SELECT CAST(:most AS bigint))
 )
 SELECT count(*) FILTER (WHERE h.id >= :moment), count(*), (SELECT min(id) FROM seen HAVING count(*) = :most)
 FROM seen h {ours}
@@ -24,7 +26,7 @@ FROM seen h {ours}
 _ATTEMPTS: Final = """
 WITH seen AS MATERIALIZED (
     SELECT t.id, t.application_id, t.status, t.response_duration_ms FROM attempts t
-    WHERE t.id >= :minute {seen} ORDER BY t.id DESC LIMIT :most
+    WHERE t.id >= :minute {seen} ORDER BY t.id DESC LIMIT (SELECT CAST(:most AS bigint))
 )
 SELECT count(*) FILTER (WHERE h.id >= :moment), count(*),
        count(*) FILTER (WHERE h.id >= :moment AND h.status <> 0), count(*) FILTER (WHERE h.status <> 0),

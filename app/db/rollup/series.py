@@ -9,20 +9,22 @@ from typing import Final
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import ids
+from app import clock, ids
 from app.db.rollup.latency import BUCKET_SQL
 from app.db.rollup.scope import OUR_ATTEMPTS, OUR_MESSAGES, SEEN_ATTEMPTS, SEEN_MESSAGES, Scope
 from app.db.rollup.writing import HOUR, MINUTE, QUARTER
 
 TAIL: Final = 20_000
 """Rows of what has not been counted yet at which one question looks, at most: the newest."""
+# What was not counted for longer is not looked at.
+_TAIL_SPAN: Final = timedelta(minutes=10)
 # Longer than it takes the chore to come again, twice.
 _LATE: Final = timedelta(minutes=1)
 
 # One statement, so that what is being counted at this moment is found once: in the rollups, or in history.
 _STATEMENT: Final = """
 WITH progress AS MATERIALIZED (
-    SELECT rolled_to, greatest(rolled_to, now() - interval '10 minutes') AS tail_from FROM rollup_progress
+    SELECT rolled_to FROM rollup_progress
 ), seen AS MATERIALIZED (
     {seen}
 ), found AS (
@@ -39,10 +41,14 @@ _SPANS: Final = """SELECT width_bucket(r.starts_at, CAST(:starts AS timestamptz[
     FROM progress p
     CROSS JOIN LATERAL generate_series({since}, {until}, interval '{seconds} seconds') AS s (starts_at)
     JOIN {table} r ON r.seconds = {seconds} AND r.starts_at = s.starts_at AND r.scope_id = :scope_id"""
+# The planner sees that the first bound is near the end, and not the limit: it would read and sort what it thinks is
+# shorter.
 _SEEN_MESSAGES: Final = """SELECT m.id, m.application_id FROM messages m
-    WHERE m.id >= (SELECT floor_id('msg', tail_from) FROM progress) {seen} ORDER BY m.id DESC LIMIT :most"""
+    WHERE m.id >= :least AND m.id >= (SELECT floor_id('msg', rolled_to) FROM progress) {seen}
+    ORDER BY m.id DESC LIMIT (SELECT CAST(:most AS bigint))"""
 _SEEN_ATTEMPTS: Final = f"""SELECT t.id, t.application_id, t.status, {BUCKET_SQL} AS bucket FROM attempts t
-    WHERE t.id >= (SELECT floor_id('atmpt', tail_from) FROM progress) {{seen}} ORDER BY t.id DESC LIMIT :most"""
+    WHERE t.id >= :least AND t.id >= (SELECT floor_id('atmpt', rolled_to) FROM progress) {{seen}}
+    ORDER BY t.id DESC LIMIT (SELECT CAST(:most AS bigint))"""
 _SEEN: Final = "(SELECT count(*) FROM seen)"
 _AGE: Final = "(SELECT extract(epoch FROM now() - rolled_to)::bigint FROM progress)"
 
@@ -80,8 +86,7 @@ class SeriesTable:
         """
         points = [Point() for _ in starts]
         values = {"scope_id": scope.id, "starts": list(starts), "since": starts[0], "most": most}
-        bounds = [ids.floor_id("atmpt", start) for start in starts]
-        rows = await self._session.execute(_attempts(scope.kind, step), {**values, "bounds": bounds})
+        rows = await self._session.execute(_attempts(scope.kind, step), values | _bounds("atmpt", starts))
         is_behind = False
         for number, bucket, attempts, failed in rows:
             if number == 0:
@@ -92,15 +97,18 @@ class SeriesTable:
             point.failed += failed
             point.latency[bucket] = attempts
         if scope.kind != "endpoint":
-            bounds = [ids.floor_id("msg", start) for start in starts]
-            for number, accepted in await self._session.execute(
-                _messages(scope.kind, step), {**values, "bounds": bounds}
-            ):
+            found = await self._session.execute(_messages(scope.kind, step), values | _bounds("msg", starts))
+            for number, accepted in found:
                 if number == 0:
                     is_behind = is_behind or accepted == most
                 else:
                     points[number - 1].accepted = accepted
         return Series(points, is_behind)
+
+
+def _bounds(prefix: ids.Prefix, starts: Sequence[datetime]) -> dict[str, object]:
+    bounds = [ids.floor_id(prefix, start) for start in starts]
+    return {"bounds": bounds, "least": ids.floor_id(prefix, clock.now() - _TAIL_SPAN)}
 
 
 @cache

@@ -7,8 +7,8 @@ import html
 import json
 import unicodedata
 from collections.abc import Callable, Iterator
-from itertools import chain
-from typing import Final
+from itertools import chain, groupby
+from typing import Final, Literal
 
 from app.receiving.debugging.findings import Code, Repair
 from app.receiving.debugging.json_forms import other_forms
@@ -24,6 +24,8 @@ _SMART: Final = str.maketrans("“”„‘’\u00a0\u200b", '"""\'\' \u200b')
 # Of the work that the forms of JSON are: so many bytes are written, and at least so many forms.
 _MOST_WRITTEN: Final = 4 * 1024 * 1024
 _LEAST_FORMS: Final = 6
+_MOST_NORMALIZED: Final = 100_000
+_MOST_MARKS: Final = 30
 
 
 def other_bodies(body: bytes, *, line_ends_known: bool) -> Iterator[Body]:
@@ -130,8 +132,8 @@ def _encodings(text: str) -> Iterator[tuple[str, Repair]]:
         (lambda given: given[1:-1] if given[:1] in {"'", '"'} else given, "the body without the quotes around it"),
         (html.unescape, "the body with &quot; and the like read as HTML"),
         (lambda given: given.translate(_SMART).replace("\u200b", ""), "the body with plain quotes and spaces"),
-        (lambda given: unicodedata.normalize("NFC", given), "the body with composed letters (NFC)"),
-        (lambda given: unicodedata.normalize("NFD", given), "the body with decomposed letters (NFD)"),
+        (lambda given: _normalized("NFC", given), "the body with composed letters (NFC)"),
+        (lambda given: _normalized("NFD", given), "the body with decomposed letters (NFD)"),
         (lambda given: given.encode("latin-1").decode(), "the body read as UTF-8, not as Latin-1"),
         (lambda given: given.encode("cp1252").decode(), "the body read as UTF-8, not as Windows-1252"),
         (lambda given: given.encode().decode("latin-1"), "the body in UTF-8 twice over"),
@@ -148,6 +150,16 @@ def _encodings(text: str) -> Iterator[tuple[str, Repair]]:
             continue
         if changed != text:
             yield changed, _repair("body-encoding", title, right_for, _RAW)
+
+
+def _normalized(form: Literal["NFC", "NFD"], text: str) -> str:
+    """The text itself if it is long, or piles up marks: to put n of them in order takes n² steps."""
+    if text.isascii() or len(text) > _MOST_NORMALIZED:
+        return text
+    runs = groupby(text, key=lambda letter: unicodedata.combining(letter) > 0)
+    if any(marks and sum(1 for _ in run) > _MOST_MARKS for marks, run in runs):
+        return text
+    return unicodedata.normalize(form, text)
 
 
 def _inner_text(text: str) -> str:

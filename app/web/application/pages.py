@@ -1,5 +1,6 @@
 """The pages of applications."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -63,17 +64,23 @@ async def show(view: ViewDep, app_id: str) -> Response:
     app = await view.api.get(ApplicationOut, f"/app/{app_id}")
     until = clock.now()
     span = {"since": (until - timedelta(days=_DAYS)).isoformat(), "until": until.isoformat()}
-    stats = await view.api.get(AppAttemptStatsOut, f"/app/{app.id}/stats/attempts", span)
-    now = await now_of(view, app.id)
-    endpoints = await view.api.get(ListOut[EndpointOut], f"/app/{app.id}/endpoint", {"limit": _MOST_ENDPOINTS})
-    values: dict[str, object] = {
-        "stats": stats,
-        "now": now,
-        "endpoints": endpoints,
-        "healths": healths_of(endpoints.data, now),
-    }
-    values["series"] = await series_of(view, app.id)
+    stats, now, endpoints = await asyncio.gather(
+        view.api.get(AppAttemptStatsOut, f"/app/{app.id}/stats/attempts", span),
+        now_of(view, app.id),
+        view.api.get(ListOut[EndpointOut], f"/app/{app.id}/endpoint", {"limit": _MOST_ENDPOINTS}),
+    )
+    values = {"stats": stats, "now": now, "endpoints": endpoints, "healths": healths_of(endpoints.data, now)}
     return view.page("application/show.html", 200, app=app, days=_DAYS, **values)
+
+
+@router.get("/app/{app_id}/traffic")
+async def traffic(view: ViewDep, app_id: str) -> Response:
+    """Its charts: a page, or for htmx a part of one."""
+    series = await series_of(view, app_id)
+    values = {"app_id": app_id, "series": series, "address": f"/app/{app_id}/traffic"}
+    if view.is_htmx:
+        return view.fragment("parts/traffic.html", 200, **values)
+    return view.page("application/traffic.html", 200, **values)
 
 
 @router.get("/app/{app_id}/settings")

@@ -1,5 +1,6 @@
 """The pages of what is sent along to a receiver: headers, credentials, certificates."""
 
+import asyncio
 from typing import Final, TypeVar
 
 from fastapi import APIRouter
@@ -123,17 +124,20 @@ async def _page(view: View, app_id: str, endpoint_id: str, error: ApiError | Non
         raise error
     endpoint = await endpoint_of(view, app_id, endpoint_id)
     path = f"/app/{app_id}/endpoint/{endpoint.id}"
-    headers = await view.api.get(EndpointHeadersOut, f"{path}/headers")
-    values = {
-        "headers": headers,
-        "lines": view.field("headers") if error and "headers" in view.form else as_lines(headers.headers),
-        "authentication": await _if_any(view, EndpointAuthenticationOut, f"{path}/authentication"),
-        "oauth": await view.api.get(EndpointOauthOut, f"{path}/oauth-config"),
-        "mtls": await view.api.get(EndpointMtlsOut, f"{path}/mtls-config"),
-        "authorities": await view.api.get(EndpointServerCaOut, f"{path}/ca"),
-    }
+    headers, authentication, oauth, mtls, authorities = await asyncio.gather(
+        view.api.get(EndpointHeadersOut, f"{path}/headers"),
+        _if_any(view, EndpointAuthenticationOut, f"{path}/authentication"),
+        view.api.get(EndpointOauthOut, f"{path}/oauth-config"),
+        view.api.get(EndpointMtlsOut, f"{path}/mtls-config"),
+        view.api.get(EndpointServerCaOut, f"{path}/ca"),
+    )
+    again = error is not None and "headers" in view.form
+    values: dict[str, object] = {"authentication": authentication, "oauth": oauth, "mtls": mtls, "error": error}
+    values["authorities"] = authorities
+    lines = view.field("headers") if again else as_lines(headers.headers)
     status = 200 if error is None else error.status
-    return view.page("endpoint/access.html", status, app_id=app_id, endpoint=endpoint, error=error, **values)
+    values |= {"app_id": app_id, "endpoint": endpoint, "headers": headers, "lines": lines}
+    return view.page("endpoint/access.html", status, **values)
 
 
 async def _if_any(view: View, model: type[ModelT], path: str) -> ModelT | None:

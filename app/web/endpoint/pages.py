@@ -1,5 +1,6 @@
 """The pages of endpoints: all of an application's, and each of them."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -59,17 +60,27 @@ async def show(view: ViewDep, app_id: str, endpoint_id: str) -> Response:
     """One endpoint: how it does, and what it was sent lately."""
     endpoint = await endpoint_of(view, app_id, endpoint_id)
     path = f"/app/{app_id}/endpoint/{endpoint.id}"
-    now = await now_of(view, app_id, endpoint.id)
     since = (clock.now() - timedelta(days=_DAYS)).isoformat()
-    values = {
-        "health": healths_of([endpoint], now)[endpoint.id],
-        "now": now,
-        "stats": await view.api.get(EndpointStats, f"{path}/stats", {"since": since}),
-        "throttling": await view.api.get(EndpointThrottleRateStatusOut, f"{path}/rate-limit-status"),
-        "series": await series_of(view, app_id, endpoint.id),
-        "attempts": await _attempts(view, app_id, endpoint.id),
-    }
+    now, stats, throttling, attempts = await asyncio.gather(
+        now_of(view, app_id, endpoint.id),
+        view.api.get(EndpointStats, f"{path}/stats", {"since": since}),
+        view.api.get(EndpointThrottleRateStatusOut, f"{path}/rate-limit-status"),
+        _attempts(view, app_id, endpoint.id),
+    )
+    health = healths_of([endpoint], now)[endpoint.id]
+    values = {"health": health, "now": now, "stats": stats, "throttling": throttling, "attempts": attempts}
     return view.page("endpoint/show.html", 200, app_id=app_id, endpoint=endpoint, days=_DAYS, **values)
+
+
+@both.get(ONE + "/traffic")
+async def traffic(view: ViewDep, app_id: str, endpoint_id: str) -> Response:
+    """Its charts: a page, or for htmx a part of one."""
+    series = await series_of(view, app_id, endpoint_id)
+    address = f"/app/{app_id}/endpoint/{endpoint_id}/traffic"
+    if view.is_htmx:
+        return view.fragment("parts/traffic.html", series=series, address=address)
+    endpoint = await endpoint_of(view, app_id, endpoint_id)
+    return view.page("endpoint/traffic.html", app_id=app_id, endpoint=endpoint, series=series, address=address)
 
 
 @both.get(ONE + "/edit")

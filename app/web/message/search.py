@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from app import ids
+from app import clock, ids
 from app.api.message.models import MessageOut
 from app.api.paging import ListOut
 from app.web.forms import words
@@ -39,6 +39,9 @@ class Asked:
         wanted: dict[str, object] = {name: self.values[name] for name in ("channel", "tag", "text")}
         wanted |= {name: _moment(self.values[name]) for name in ("after", "before")}
         wanted |= {"event_types": words(self.values["event_types"]), "iterator": iterator, "limit": PER_PAGE}
+        if wanted["after"] and not wanted["before"]:
+            # Without it the API would begin with the oldest.
+            wanted["before"] = clock.now().isoformat()
         return {name: value for name, value in wanted.items() if value not in ("", [])}
 
 

@@ -19,9 +19,7 @@ both: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @router.get("/sign-in")
 async def ask(view: AnyoneDep) -> Response:
-    """Who are you?"""
-    if view.is_signed_in:
-        return view.redirect("")
+    """Who are you? Also for who is signed in: a link may be for another organization."""
     return await ask_who(view, target=view.query("next"))
 
 
