@@ -35,6 +35,8 @@ token: $(INSTALLED) ## Print an API token (`make -s token` for nothing else; ORG
 test: $(INSTALLED) $(JAVASCRIPT) ## Run the tests; they start their own Postgres and Valkey
 	@$(BIN)/pytest -q -n $(TEST_PROCESSES) --dist worksteal $(if $(ARGS),$(ARGS),-m 'not alone and not chaos')
 	@$(if $(ARGS),:,$(BIN)/pytest -q -m 'alone and not chaos' $$(grep -rlE --include='test_*.py' 'mark\.alone' tests))
+	@[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo "make test: \
+	without a browser the tests that need one were left out: \`apt-get install chromium\`, or let CHROMIUM name one" >&2
 
 lint: $(INSTALLED) ## Check style, types, layers, and what bandit finds
 	@$(BIN)/ruff check .

@@ -1527,6 +1527,20 @@ CREATE INDEX attempts_default_endpoint_id_id_idx1 ON public.attempts_default USI
 
 
 --
+-- Name: attempts_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempts_id ON ONLY public.attempts USING brin (id) WITH (pages_per_range='16');
+
+
+--
+-- Name: attempts_default_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempts_default_id_idx ON public.attempts_default USING brin (id) WITH (pages_per_range='16');
+
+
+--
 -- Name: audit_entries_actor_id; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1874,6 +1888,13 @@ ALTER INDEX public.attempts_endpoint_id ATTACH PARTITION public.attempts_default
 --
 
 ALTER INDEX public.attempts_failed ATTACH PARTITION public.attempts_default_endpoint_id_id_idx1;
+
+
+--
+-- Name: attempts_default_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.attempts_id ATTACH PARTITION public.attempts_default_id_idx;
 
 
 --

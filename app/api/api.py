@@ -85,6 +85,7 @@ router.include_router(sign_in.router)
 router.include_router(account.router)
 router.include_router(user.router)
 router.include_router(source.inbound)
+router.include_router(source_event.of_messages)
 
 # Where the Svix cloud has what is about sources.
 ingesting = APIRouter(prefix="/ingest/api/v1", responses=ERRORS)

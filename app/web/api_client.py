@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import httpx
 import orjson
-from fastapi import FastAPI
+from fastapi import Request
 from pydantic import BaseModel, TypeAdapter
 
 from app.api.exact import PARSED
@@ -35,13 +36,20 @@ class ApiError(Exception):
 
 
 class ApiClient:
-    """Calls the API for one request of a browser, whose address (host, port) and correlation id it passes on."""
+    """Calls the API for one request of a browser, whose address and correlation id it passes on.
 
-    def __init__(self, app: FastAPI, token: str | None, address: tuple[str, int], correlation_id: str) -> None:
+    And by which address it reached us: URLs that the API makes up are those that the browser can use.
+    """
+
+    def __init__(self, request: Request, token: str | None, correlation_id: str) -> None:
+        client = request.client
+        address = (client.host, client.port) if client else ("127.0.0.1", 0)
+        host = request.headers.get("host", "localhost")
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False, client=address),
-            base_url="http://localhost",
-            headers={"x-request-id": correlation_id} | ({"authorization": f"Bearer {token}"} if token else {}),
+            transport=httpx.ASGITransport(request.app, raise_app_exceptions=False, client=address),
+            base_url=f"{request.url.scheme}://localhost",
+            headers={"host": host, "x-request-id": correlation_id}
+            | ({"authorization": f"Bearer {token}"} if token else {}),
             trust_env=False,
             # Statements have their own timeouts, and nothing else is waited for.
             timeout=_SECONDS,
@@ -71,7 +79,8 @@ class ApiClient:
         url = path if path.startswith((f"{V1}/", f"{INGEST}/")) else V1 + path
         answer = await self._client.request(
             method,
-            url,
+            # What a page's address named is one name, whatever is in it.
+            quote(url),
             content=None if body is None else orjson.dumps(body),
             params={name: value for name, value in (query or {}).items() if value not in (None, "", [])},
         )

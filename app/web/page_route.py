@@ -69,7 +69,8 @@ def failure(request: Request, status: int, detail: str) -> Response:
     settings = request.app.state.settings
     theme = Cookies(request, site, settings).theme
     title = _TITLES.get(status, "Something went wrong")
-    text = render("failure.html", site=site, theme=theme, title=title, detail=detail, status=status)
+    values = {"site": site, "settings": settings, "theme": theme, "title": title}
+    text = render("failure.html", **values, detail=detail, status=status)
     headers = {"content-security-policy": policy(site, settings)}
     return Response(text, status, headers, media_type="text/html")
 

@@ -71,9 +71,7 @@ class View:
 
     def api_with(self, token: str | None) -> ApiClient:
         """The API with another token, or with none, for who is about to sign in."""
-        client = self.request.client
-        address = (client.host, client.port) if client else ("127.0.0.1", 0)
-        return ApiClient(self.request.app, token, address, correlation_id.get() or "")
+        return ApiClient(self.request, token, correlation_id.get() or "")
 
     @property
     def is_htmx(self) -> bool:

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 
 from app.errors import NotFound
 from app.web import static_files
-from app.web.administration import account, audit_log, settings, tokens, users
+from app.web.administration import account, audit_log, operational, settings, tokens, users
 from app.web.application import pages as application
 from app.web.attempt import pages as attempt
 from app.web.endpoint import access as endpoint_access
@@ -61,6 +61,7 @@ _SINGLE: Final[tuple[APIRouter, ...]] = (
     tokens.router,
     audit_log.router,
     settings.router,
+    operational.router,
     portal.router,
     find.router,
     home.router,

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from app import ids, tokens
 from app.db.session import Database
 from app.db.web_session.table import StoredSession, insert_session
+from app.receiving.record import Received, pack
 from app.settings import Settings
 from tests import factories
 from tests.api.operations import Operation, identity
@@ -95,6 +96,8 @@ class Tenant:
             found |= self.uids | self.customers[customer].uids
         if operation.path.startswith("/operational-webhook"):
             found["endpoint_id"] = self.operational["uid" if uids else "id"]
+        if operation.path.endswith("/received"):
+            found["msg_id"] = found["arrived_id"]
         # What may be looked for in all applications.
         found["reference"] = found["endpoint_id" if operation.path == "/endpoint/find" else "msg_id"]
         if "/poller/{endpoint_id}" in operation.path:
@@ -107,6 +110,8 @@ class Tenant:
         """Whether what it names is the organization's, and so the same whichever application is asked."""
         if parameter == "reference":
             # It is looked for in all applications.
+            return True
+        if parameter == "task_id" and operation.path.startswith("/background-task"):
             return True
         return parameter in self.ids or operation.path.startswith("/operational-webhook")
 
@@ -139,9 +144,6 @@ async def make_tenant(app: FastAPI, settings: Settings, database: Database) -> T
     names["user_id"] = user.json()["user"]["id"]
     names["session_id"] = await _sign_in(database, organization_id, names["user_id"])
     names |= {"actor": key.json()["id"], "target": customers[0].ids["endpoint_id"]}
-    root = f"/app/{customers[0].ids['app_id']}/endpoint/{customers[0].ids['endpoint_id']}"
-    started = await client.post(f"{root}/replay-missing", json={"since": "2026-01-31T08:00:00Z"})
-    names["task_id"] = started.json()["id"]
     operational = {"id": made.json()["id"], "uid": operational_uid}
     return Tenant(organization_id, client, customers, names, {}, operational)
 
@@ -187,13 +189,19 @@ async def _make_customer(
     assert isinstance(portal, httpx.AsyncClient)
     names = {"app_id": application, "endpoint_id": endpoint, "msg_id": message, "attempt_id": attempt}
     names |= {"sink_id": poller, "consumer_id": "reader"}
+    started = await client.post(f"{root}/replay-missing", json={"since": "2026-01-31T08:00:00Z"})
+    names["task_id"] = started.json()["id"]
     source = (await factories.create_source(client, uid=uids["source_id"], applicationId=application))["id"]
     url = f"{factories.INGEST}/source/{source}/endpoint"
     made = await client.post(url, json={"url": factories.URL, "uid": uids["source_endpoint_id"]})
     assert made.is_success, made.text
     await factories.record_rejected(database.pool, source)
     arrived = await factories.record_message(database.pool, application)
-    await database.pool.execute("UPDATE messages SET source_id = $1 WHERE id = $2", source, arrived)
+    received = pack(Received("POST", "", (("x-own", "1"),), None))
+    await database.pool.execute(
+        "UPDATE messages SET source_id = $1, received = $3 WHERE id = $2", source, arrived, received
+    )
+    names |= {"arrived_id": arrived}
     names |= {"source_id": source, "source_endpoint_id": made.json()["id"]}
     return Customer(portal, names, uids)
 

@@ -177,7 +177,7 @@ async def test_a_scope_holds_for_every_operation(
         more = (".get-secret", ".get-poller-token", ".consumer-poll", ".transformation.get")
         beyond = {name for name in reading if name.endswith(more)}
         assert len(beyond) == 8
-        beyond |= {name for name in reading if name.startswith("v1.management.environment.")}
+        beyond |= {name for name in reading if name.startswith(("v1.management.environment.", "v1.user."))}
         assert allowed == reading - beyond
 
 

@@ -148,6 +148,9 @@ async def test_where_there_is_more_than_is_looked_at_the_numbers_say_so(
             few = await backlog_of(session, scope, most=3)
             assert (few.later, few.is_more) == (3, True)
             assert not (await backlog_of(session, scope)).is_more
-        lately = await current(session, Scope("endpoint", shop.endpoint), clock.now(), most=2)
-    assert lately.minute.attempts == 2
-    assert 2 <= lately.minute.attempts_seconds < 4, "as far back as was looked"
+        of_endpoint = Scope("endpoint", shop.endpoint)
+        lately = await current(session, of_endpoint, clock.now() + timedelta(seconds=1), most=4)
+        messages = await current(session, Scope("application", shop.application), clock.now(), most=2)
+    assert (lately.minute.attempts, lately.minute.attempts_seconds) == (0, 1), "a minute and ten seconds have too many"
+    assert messages.minute.accepted == 2
+    assert 2 <= messages.minute.accepted_seconds < 4, "as far back as was looked"

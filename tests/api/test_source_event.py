@@ -155,3 +155,16 @@ async def test_it_is_the_organizations_alone_and_its_parameters_are_checked(
     for params in ({"limit": "251"}, {"iterator": "yesterday"}):
         assert (await inlet.client.get(url, params=params)).status_code == 422
     assert not (await inlet.client.get(url, params={"after": "yesterday"})).is_success
+
+
+async def test_the_request_of_one_message_is_told_by_its_name_and_of_one_that_was_published_none(inlet: Inlet) -> None:
+    await post(inlet, b'{"id":"one","type":"order.sent"}', ("X-Own", "1"), ("authorization", "geheim"), query="?a=b")
+    (event,) = (await read(inlet))["data"]
+    path = f"/app/{inlet.source['applicationId']}/msg"
+    shown = (await inlet.client.get(f"{path}/{event['id']}/received")).json()
+    assert shown == {
+        "sourceId": inlet.source["id"], "method": "POST", "query": "a=b", "headers": event["headers"]
+    }  # fmt: skip
+    assert ["x-own", "1"] in shown["headers"]
+    published = await factories.publish(inlet.client, inlet.source["applicationId"])
+    assert (await inlet.client.get(f"{path}/{published['id']}/received")).status_code == 404

@@ -33,6 +33,7 @@ from app.db.session import Database
 from app.db.shard.model import SHARDS
 from app.db.source.model import SourceLogRow, SourceRow, SourceTokenRow
 from app.db.transformation.model import TransformationRow
+from app.db.user.model import UserRow
 from tests.servers import MIGRATIONS, Servers, migrate
 
 ROWS: Final[list[type[SQLModel]]] = [
@@ -55,6 +56,7 @@ ROWS: Final[list[type[SQLModel]]] = [
     SourceLogRow,
     SourceRow,
     SourceTokenRow,
+    UserRow,
 ]
 # Written and read by statements only, or not ours (dbmate's).
 WITHOUT_ROW: Final = {
@@ -62,7 +64,7 @@ WITHOUT_ROW: Final = {
     *("endpoint_health", "held_messages", "idempotency_keys", "idempotent_responses", "installation", "ledger_figures"),
     *("attempt_rollups", "message_rollups", "rollup_progress"),
     *("one_time_tokens", "payload_expiries"),
-    *("shards", "schema_migrations", "suspects", "svix_imported_rows", "svix_imports", "throttles"),
+    *("shards", "schema_migrations", "sign_in_failures", "suspects", "svix_imported_rows", "svix_imports", "throttles"),
     *("token_revocations", "web_sessions", "workers"),
 }
 FILES: Final = sorted(MIGRATIONS.glob("*.sql"))

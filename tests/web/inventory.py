@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from app import ids
 from app.web.web import routes
 from tests.factories import Json
 from tests.receiver import Answer, Receiver
@@ -35,6 +36,8 @@ ASKED: Final[dict[str, tuple[str, ...]]] = {
 _ESTIMATE: Final = "?operation=bulk-replay&span=24h&channel=channel"
 for _site in ("/dashboard", "/portal"):
     ASKED[f"{_site}/app/{{app_id}}/endpoint/{{endpoint_id}}/replay/estimate"] = (_ESTIMATE,)
+# Not pages: scripts and styles; and what answers whatever has no other answer.
+_NO_PAGES: Final = ("/static/", "/{path:path}")
 REFUSED: Final = frozenset(
     {
         # Of a way to sign in that is not set up; and for users, where a token has signed in.
@@ -103,6 +106,8 @@ async def take_stock(
 ) -> Inventory:
     """Make one of everything. `client` speaks to the API below its address of version 1."""
     receiver.answer = lambda _arrival: Answer(500, {"x-hostile": PLAIN_HOSTILE}, HOSTILE.encode())
+    looks = {"displayName": HOSTILE[:100], "enableTransformations": True, "customFontFamily": "Open Sans"}
+    await _done(client.patch("/management/environment-settings", json=looks))
     await _post(client, "/event-type", name="hostile.type", description=HOSTILE, groupName="group", schemas=_schemas())
     app = await _post(
         client, "/app", name=HOSTILE, uid=f"acme-{organization_id[-9:]}", metadata={HOSTILE[:40]: HOSTILE}
@@ -120,6 +125,9 @@ async def take_stock(
     )
     headers = {"x-`'hostile": PLAIN_HOSTILE, "authorization": HEADER_SECRET}
     await _done(client.put(f"{root}/endpoint/{endpoint['id']}/headers", json={"headers": headers}))
+    # Not enabled, so that what is sent is what was published.
+    code = f"/* {HOSTILE} */ function handler(webhook) {{ return webhook }}"
+    await _done(client.patch(f"{root}/endpoint/{endpoint['id']}/transformation", json={"code": code}))
     message = await _post(
         client,
         f"{root}/msg",
@@ -150,6 +158,7 @@ async def take_stock(
         "user_id": user["user"]["id"],
         "task_id": task["id"],
         "operational_id": operational["id"],
+        "session_id": ids.new_id("key"),
     }
     secrets = {
         "the endpoint's secret": secret,

@@ -82,11 +82,7 @@ def forms_in(page: str) -> set[str]:
 
 def names_in(tenant: Tenant, customer: int) -> dict[str, str]:
     """What stands for the parameters of the portal's paths, of one application of an organization."""
-    return {
-        **tenant.customers[customer].ids,
-        "name": tenant.ids["event_type_name"],
-        "task_id": tenant.ids["task_id"],
-    }
+    return {**tenant.customers[customer].ids, "name": tenant.ids["event_type_name"]}
 
 
 def filled(template: str, names: Mapping[str, str]) -> str:

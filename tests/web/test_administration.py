@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from fastapi import FastAPI
 from playwright.async_api import Page
 
@@ -151,6 +151,28 @@ async def test_settings_are_changed_and_kept_from_who_may_not(
         assert (await send(viewer, "/settings", display_name="Mine")).status_code == 403
 
 
+async def test_the_organization_is_told_at_an_endpoint_of_its_own(
+    app: FastAPI, admin: httpx.AsyncClient, client: httpx.AsyncClient
+) -> None:
+    fields = {"url": factories.URL, "description": "<b>us</b>", "event_types": "endpoint.disabled"}
+    assert (await send(admin, "/operational-webhook", **fields)).status_code == 303
+    (made,) = (await client.get("/operational-webhook/endpoint")).json()["data"]
+    assert (made["url"], made["eventTypes"]) == (factories.URL, ["endpoint.disabled"])
+    page = await admin.get("/dashboard/operational-webhook")
+    assert "&lt;b&gt;us&lt;/b&gt;" in page.text
+    shown = await admin.get(f"/dashboard/operational-webhook/{made['id']}/secret")
+    assert re.search(r"whsec_[A-Za-z0-9+/=]{32,}", shown.text)
+    wrong = await send(admin, "/operational-webhook", url="nowhere", description="")
+    assert (wrong.status_code, 'value="nowhere"' in wrong.text) == (422, True)
+    async with browser_of(app) as editor:
+        await with_password(editor, await person(client, "editor"))
+        assert (await editor.get("/dashboard/operational-webhook")).status_code == 200
+        assert (await editor.get(f"/dashboard/operational-webhook/{made['id']}/secret")).status_code == 403
+        assert (await send(editor, f"/operational-webhook/{made['id']}/delete")).status_code == 403
+    assert (await send(admin, f"/operational-webhook/{made['id']}/delete")).status_code == 303
+    assert (await client.get("/operational-webhook/endpoint")).json()["data"] == []
+
+
 async def test_the_audit_log_is_filtered(admin: httpx.AsyncClient, client: httpx.AsyncClient) -> None:
     application = await factories.create_application(client, name="<script>alert(1)</script>")
     page = await admin.get("/dashboard/audit-log", params={"operation": "v1.application.create"})
@@ -169,7 +191,7 @@ async def test_who_signed_in_with_a_token_has_no_account(app: FastAPI, token: st
     async with browser_of(app) as visitor:
         await visitor.post("/dashboard/sign-in", data={"token": token})
         assert (await visitor.get("/dashboard/user")).status_code == 200
-        assert (await visitor.get("/dashboard/account")).status_code == 403
+        assert (await visitor.get("/dashboard/account")).status_code == 404
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.chaos)])

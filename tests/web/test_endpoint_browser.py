@@ -14,10 +14,14 @@ async def test_what_failed_is_recovered_while_one_watches(
     dashboard: Page, client: httpx.AsyncClient, receiver: Receiver, worker: Runtime
 ) -> None:
     application = (await factories.create_application(client, uid=factories.unique("acme")))["id"]
+    await factories.create_event_type(client, "invoice.paid")
     await dashboard.goto("/dashboard/app")
     await dashboard.get_by_role("link", name="Acme Inc.").click()
     await dashboard.get_by_role("link", name="New endpoint").click()
     await dashboard.get_by_label("URL").fill(receiver.url)
+    # To choose one is to want these alone.
+    await dashboard.get_by_label("invoice.paid").check()
+    await expect(dashboard.get_by_label("Only these:")).to_be_checked()
     await dashboard.get_by_role("button", name="Create").click()
     await expect(dashboard.locator(".said")).to_contain_text("The endpoint is created")
     receiver.answer = lambda _arrival: Answer(500)

@@ -123,6 +123,25 @@ async def test_a_failing_endpoint_says_since_when_and_shows_its_attempts(
     assert "breaker open" in await operator.page(f"/app/{application}/endpoint")
 
 
+async def test_an_endpoint_that_a_rate_holds_up_says_so(
+    operator: Operator, database: Database, client: httpx.AsyncClient, application: str, endpoint: str
+) -> None:
+    key = endpoint.rpartition("/")[2]
+    await client.patch(endpoint, json={"throttleRate": 1})
+    message = await factories.record_message(database.pool, application)
+    await factories.queue_delivery(database.pool, application, message, key, clock.now() - timedelta(seconds=9))
+    assert "It gets less than is due to it" not in await operator.page(endpoint)
+    await database.pool.execute(
+        """INSERT INTO endpoint_health (endpoint_id, throttled_since, consecutive_failures, revision)
+           SELECT id, now() - interval '8 seconds', 0, revision FROM endpoints WHERE id = $1""",
+        key,
+    )
+    assert (
+        "It gets less than is due to it, because of its rate or its application's. That began"
+        in await operator.page(endpoint)
+    )
+
+
 async def test_the_secret_stands_only_in_the_answer_to_a_form(
     operator: Operator, client: httpx.AsyncClient, endpoint: str
 ) -> None:

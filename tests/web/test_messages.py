@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app import ids
 from app.db.session import Database
 from tests import factories
+from tests.api.arriving import open_inlet
 from tests.api.shop import Shop
 from tests.web.browsing import Operator, read, signed_in
 
@@ -194,3 +195,15 @@ async def test_nothing_of_another_organization_is_shown(
     message = await factories.record_message(database.pool, application)
     for path in ("msg", f"msg/{message}", f"msg/{message}/payload", "live", "live/now", "msg?text=abc"):
         assert (await operator.get(f"/app/{application}/{path}")).status_code == 404, path
+
+
+async def test_a_message_that_arrived_at_a_source_is_shown_with_its_headers(
+    client: httpx.AsyncClient, operator: Operator
+) -> None:
+    inlet = await open_inlet(client, "generic-webhook", config={"idPath": "id", "eventPath": "type"})
+    assert (await inlet.post(b'{"id":"one","type":"order.sent"}', [("X-Own", HOSTILE)])).is_success
+    application = inlet.source["applicationId"]
+    message = (await client.get(f"/app/{application}/msg")).json()["data"][0]["id"]
+    answer = await operator.get(f"/app/{application}/msg/{message}")
+    assert f"x-own {HOSTILE}" in read(answer)
+    assert HOSTILE not in answer.text

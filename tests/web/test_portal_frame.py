@@ -98,8 +98,9 @@ async def test_a_page_that_is_as_high_as_it_says_has_nothing_to_scroll(
     await frame.wait_for_url("**/portal/app/**")
     fit = "() => { document.querySelector('iframe').style.height = heard.at(-1)[1].payload.height + 'px' }"
     for path in ("/event-type", "/nothing-here"):
+        await outside.evaluate("() => { heard = [] }")
         await frame.goto(f"{framed_url}/portal{path}")
-        await frame.wait_for_timeout(50)
+        await outside.wait_for_function("heard.length > 0")
         # A frame that is too high says so as well.
         await outside.evaluate("() => { document.querySelector('iframe').style.height = '3000px' }")
         await outside.evaluate(fit)

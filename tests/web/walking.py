@@ -32,7 +32,7 @@ async def signed_in(
 ) -> AsyncIterator[tuple[BrowserContext, list[str]]]:
     """A browser profile that is signed in to a site, and what went wrong in it: dialogs, errors, requests elsewhere."""
     context = await browser.new_context(base_url=site_url)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     await context.add_init_script(_LISTEN)
     wrong: list[str] = []
     page = await context.new_page()
@@ -40,7 +40,7 @@ async def signed_in(
         await sign_in(page, inventory.token)
     else:
         headers = {"authorization": f"Bearer {inventory.token}"}
-        async with httpx.AsyncClient(base_url=f"{site_url}/api/v1", headers=headers, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=f"{site_url}/api/v1", headers=headers, timeout=60) as client:
             await page.goto(await portal_link(client, inventory.application))
         await page.wait_for_url(f"**{site.prefix}/app/**")
     await page.close()

@@ -13,18 +13,18 @@ from app.api.user.service import end_sessions, user_out
 from app.db.audit.trail import note
 from app.db.user.table import UsersTable
 from app.db.web_session.of_user import UserSessionsTable
-from app.errors import AuthenticationFailed, InsufficientAccess, NotFound, ValidationFailed, Violation, existing
+from app.errors import AuthenticationFailed, NotFound, ValidationFailed, Violation, existing
 from app.principal import Principal
 
 _MOST_SESSIONS: Final = 100
 
 
 class AccountService:
-    """What users do with their own account. InsufficientAccess for callers who are none."""
+    """What users do with their own account. NotFound for callers who are none."""
 
     def __init__(self, session: AsyncSession, caller: Principal) -> None:
         if caller.user_id is None:
-            raise InsufficientAccess("Only users have an account: sign in with an email and a password.")
+            raise NotFound("Only users have an account: sign in as one, with a password or by single sign-on.")
         self._session = session
         self._organization_id = caller.organization_id
         self._user_id = caller.user_id

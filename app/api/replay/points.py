@@ -1,10 +1,11 @@
 """Replays over HTTP."""
 
-from datetime import datetime
-from typing import Annotated, assert_never
+from datetime import timedelta
+from typing import Annotated, Final, assert_never
 
 from fastapi import APIRouter, Depends, Path, Query
 
+from app import clock
 from app.api.attempt.models import StatusCodeClass
 from app.api.background_task.models import TASK_ID, TASK_ID_PATTERN
 from app.api.deps import ApplicationDep, DatabaseDep, EndpointRef, ReadApplicationDep, ReadSessionDep, SessionDep
@@ -25,9 +26,11 @@ from app.api.replay.models import (
 from app.api.replay.service import ReplayEstimateService, ReplayProgressService, ReplayService
 from app.api.strict import StrictRoute
 from app.api.timeline import ChannelFilter, EventTypesDep, TagFilter
-from app.errors import ValidationFailed, Violation
 
 router = APIRouter(prefix="/app/{app_id}/endpoint/{endpoint_id}", tags=["Endpoint"], route_class=StrictRoute)
+
+# As much as can be recovered.
+_BACK: Final = timedelta(days=14)
 
 
 def _writing(session: SessionDep) -> ReplayService:
@@ -52,13 +55,15 @@ def _asked(
     event_types: EventTypesDep,
     since: Annotated[
         Moment | None,
-        Query(description="As of that operation; `cancel-msgs` has none.", examples=["2026-01-31T08:00:00Z"]),
+        Query(
+            description="As of that operation; 14 days before `until` if left out.", examples=["2026-01-31T08:00:00Z"]
+        ),
     ] = None,
     until: Annotated[
         Moment | None, Query(description="As of that operation.", examples=["2026-01-31T20:00:00Z"])
     ] = None,
     created_before: Annotated[
-        Moment | None, Query(description="As of `cancel-msgs`.", examples=["2026-01-31T08:00:00Z"])
+        Moment | None, Query(description="As of `cancel-msgs`; now if left out.", examples=["2026-01-31T08:00:00Z"])
     ] = None,
     channel: ChannelFilter = None,
     tag: TagFilter = None,
@@ -67,11 +72,11 @@ def _asked(
         StatusCodeClass | None, Query(description="As of `bulk-replay`.", examples=[500])
     ] = None,
 ) -> RecoverIn | ReplayIn | CancelMsgsIn:
-    """What that operation's body would be. ValidationFailed for one without the time that it must have."""
-    if operation is ReplayOperation.CANCEL_MSGS:
-        return CancelMsgsIn(created_before=_required("created_before", created_before))
-    since = _required("since", since)
+    """What that operation's body would be."""
+    since = since or (until or clock.now()) - _BACK
     match operation:
+        case ReplayOperation.CANCEL_MSGS:
+            return CancelMsgsIn(created_before=created_before or clock.now())
         case ReplayOperation.RECOVER:
             return RecoverIn(since=since, until=until)
         case ReplayOperation.REPLAY_MISSING:
@@ -88,12 +93,6 @@ def _asked(
             )
         case _:
             assert_never(operation)
-
-
-def _required(name: str, value: datetime | None) -> datetime:
-    if value is None:
-        raise ValidationFailed(Violation(("query", name), "Field required for this operation"))
-    return value
 
 
 ReplaysDep = Annotated[ReplayService, Depends(_writing, scope="function")]

@@ -7,10 +7,11 @@ from math import ceil
 from typing import Final
 
 import asyncpg
+from loguru import logger
 
 from app.db.sign_in_failure.counting import Counted, count_failures, forget_failures_of, take_back_failures
 from app.db.user.credentials import Credentials, email_of, find_credentials
-from app.errors import AuthenticationFailed, TooManyRequests
+from app.errors import AuthenticationFailed, TooManyRequests, Unavailable
 from app.passwords import Passwords
 
 WINDOW_SECONDS: Final = 900.0
@@ -49,9 +50,16 @@ class Gate:
         both = _hash("both", email, _network(address))
         await self._count({both: self._limits.of_both, network: self._limits.of_address})
         await self._count({account: self._limits.of_account})
-        found = await find_credentials(self._pool, email)
-        fits = await self.passwords.fits(password, None if found is None else found.password)
+        try:
+            found = await find_credentials(self._pool, email)
+            fits = await self.passwords.fits(password, None if found is None else found.password)
+        except Unavailable:
+            # Nothing was compared.
+            await take_back_failures(self._pool, [both, account, network])
+            raise
         if found is None or not fits:
+            # Whose email it was is not said: it may be a password in the wrong field.
+            logger.info("a sign-in failed, from {}", address)
             raise AuthenticationFailed(WRONG)
         await forget_failures_of(self._pool, both)
         await take_back_failures(self._pool, [account, network])
@@ -65,6 +73,7 @@ class Gate:
         counted = await count_failures(self._pool, dict.fromkeys(most, WINDOW_SECONDS))
         late = [one for subject, one in counted.items() if one.failures > most[subject]]
         if late:
+            logger.info("a sign-in was refused, because too many have failed")
             raise _later(late)
 
 

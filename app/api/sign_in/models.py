@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.api.fields import Dto, Timestamp
+from app.api.fields import Dto, Text, Timestamp
 from app.api.user.models import Password
 from app.passwords import LONGEST
 
@@ -15,7 +15,7 @@ _REDIRECT = "https://postrider.example.com/dashboard/sign-in/oidc"
 class PasswordSignInIn(Dto):
     """An email and a password."""
 
-    email: Annotated[str, Field(min_length=1, max_length=254)] = Field(examples=["ada@example.com"])
+    email: Annotated[Text, Field(min_length=1, max_length=254)] = Field(examples=["ada@example.com"])
     password: Annotated[str, Field(min_length=1, max_length=LONGEST)] = Field(
         examples=["correct horse battery staple"], repr=False
     )

@@ -57,9 +57,9 @@ _AGAIN: Final = "This sign-in was begun elsewhere, or too long ago. Begin it aga
 class Provider:
     """Where the provider is, as it says itself (OpenID Connect Discovery 1.0, §3)."""
 
-    authorization: str
-    token: str
-    keys: str
+    authorization_url: str
+    token_url: str
+    keys_url: str
     takes_basic: bool
 
 
@@ -115,8 +115,8 @@ class OpenId:
             "code_challenge": _challenge(pending.verifier),
             "code_challenge_method": "S256",
         }
-        joint = "&" if "?" in provider.authorization else "?"
-        return f"{provider.authorization}{joint}{urlencode(query)}", self._sealed(pending)
+        joint = "&" if "?" in provider.authorization_url else "?"
+        return f"{provider.authorization_url}{joint}{urlencode(query)}", self._sealed(pending)
 
     async def finish(self, code: str, state: str, sealed: str) -> tuple[Identity, str]:
         """Who signed in, and what was wanted when they began. AuthenticationFailed with the reason, or Unavailable."""
@@ -148,11 +148,11 @@ class OpenId:
     async def _believed(self, provider: Provider, token: str, nonce: str) -> dict[str, object]:
         expected = Expected(self._issuer, self._client_id, nonce, clock.unix())
         try:
-            return believed_claims(token, await self._json(provider.keys, _KEYS_SECONDS), expected)
+            return believed_claims(token, await self._json(provider.keys_url, _KEYS_SECONDS), expected)
         except UnknownKey:
             pass
         try:
-            return believed_claims(token, await self._json(provider.keys, _NEW_KEYS_SECONDS), expected)
+            return believed_claims(token, await self._json(provider.keys_url, _NEW_KEYS_SECONDS), expected)
         except UnknownKey:
             raise NotBelieved("is signed with a key that the provider does not show") from None
 
@@ -174,7 +174,7 @@ class OpenId:
             else:
                 form["client_secret"] = secret
         try:
-            target = replace(parse_url(provider.token), method="POST")
+            target = replace(parse_url(provider.token_url), method="POST")
         except ValueError:
             raise Unavailable(_AWAY) from None
         outcome = await self._client.post(target, header_lines(headers), urlencode(form).encode(), _SECONDS)
@@ -183,14 +183,14 @@ class OpenId:
                 token = _object(outcome.body).get("id_token")
                 if isinstance(token, str):
                     return token
-                logger.warning("{} gave no ID token: ask it for the scope openid", provider.token)
+                logger.warning("{} gave no ID token: ask it for the scope openid", provider.token_url)
                 raise Unavailable(_AWAY)
             case Refused(status=400 | 401):
                 error = str(_object(outcome.body).get("error", ""))[:100]
-                logger.warning("{} refused a code: {} {}", provider.token, outcome.status, error)
+                logger.warning("{} refused a code: {} {}", provider.token_url, outcome.status, error)
                 raise AuthenticationFailed(_AGAIN)
             case _:
-                logger.warning("{} gave no answer that can be used: {}", provider.token, outcome)
+                logger.warning("{} gave no answer that can be used: {}", provider.token_url, outcome)
                 raise Unavailable(_AWAY)
 
     async def _json(self, url: str, seconds: float) -> dict[str, object]:

@@ -48,6 +48,19 @@ class IngestEventOut(Dto):
     )
 
 
+class ReceivedOut(Dto):
+    """The request in which a message arrived at a source, without its body."""
+
+    source_id: str = Field(examples=["src_0iSXRtZQskBRr7dIpN7xCw"])
+    method: str = Field(examples=["POST"])
+    query: str = Field(description="Of the URL, without its `?`.", examples=[""], repr=False)
+    headers: list[tuple[str, str]] = Field(
+        description="Name and value of each, in their order; `(not kept)` is in place of credentials.",
+        examples=[[["content-type", "application/json"]]],
+        repr=False,
+    )
+
+
 class IngestEventsOut(Dto):
     """What follows in the feed."""
 

@@ -5,16 +5,19 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app.api.deps import OrganizationDep, PayloadStoreDep, SessionDep, SourceRef
+from app.api.deps import ApplicationDep, MessageRef, OrganizationDep, PayloadStoreDep, SessionDep, SourceRef
 from app.api.exact import exact
 from app.api.paging import LimitDep
-from app.api.source_event.models import IngestEventsOut
+from app.api.source_event.models import IngestEventsOut, ReceivedOut
 from app.api.source_event.service import SourceEventService
 from app.api.strict import StrictRoute
 from app.api.timeline import After, EventTypesDep
 from app.api.turns import PollTurns
 
 router: Final = APIRouter(prefix="/source/{source_id}/event", tags=["Ingest Event"], route_class=StrictRoute)
+
+
+of_messages: Final = APIRouter(tags=["Message"], route_class=StrictRoute)
 
 
 async def _turn(request: Request, caller: OrganizationDep, reference: SourceRef) -> AsyncIterator[None]:
@@ -51,3 +54,14 @@ async def read_source_events(
 ) -> Response:
     """Follow what arrives at a source and is accepted, in the order in which it was stored."""
     return exact(await events.follow(caller.organization_id, reference, iterator, after, event_types, limit))
+
+
+@of_messages.get("/app/{app_id}/msg/{msg_id}/received", operation_id="v1.message.get-received")
+async def get_received_request(
+    _caller: OrganizationDep,
+    app: ApplicationDep,
+    message: MessageRef,
+    events: Annotated[SourceEventService, Depends(_reading, scope="function")],
+) -> ReceivedOut:
+    """Get the request in which a message arrived at a source, without its body."""
+    return await events.received(app, message)

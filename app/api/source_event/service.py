@@ -6,12 +6,13 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.message.history import payloads_out
-from app.api.source_event.models import IngestEventOut, IngestEventsOut
+from app.api.source_event.models import IngestEventOut, IngestEventsOut, ReceivedOut
+from app.db.application.model import ApplicationRow
 from app.db.message.feed import FeedFilter, FeedPosition, MessageFeed
 from app.db.message.model import MessageRow
 from app.db.message.table import MessagesTable
 from app.db.source.table import SourcesTable
-from app.errors import ValidationFailed, Violation, existing
+from app.errors import NotFound, ValidationFailed, Violation, existing
 from app.payload_store.store import PayloadStore
 from app.receiving.record import unpack
 
@@ -54,6 +55,18 @@ class SourceEventService:
             data=[_out(row, received.get(row.id), payloads.get(row.id)) for row in page.rows],
             iterator=page.position.text,
             done=page.done,
+        )
+
+    async def received(self, app: ApplicationRow, reference: str) -> ReceivedOut:
+        """The request in which a message arrived. NotFound if it did not arrive at a source, or its content is gone."""
+        messages = MessagesTable(self._session, with_content=False)
+        row = existing(await messages.find(app.id, reference))
+        _, arrived = await messages.how_sent(app.id, row.id)
+        if row.source_id is None or arrived is None:
+            raise NotFound
+        request = unpack(arrived)
+        return ReceivedOut(
+            source_id=row.source_id, method=request.method, query=request.query, headers=list(request.headers)
         )
 
 

@@ -25,7 +25,7 @@ SELECT t.* FROM (
 CROSS JOIN LATERAL (
     SELECT id, message_id, endpoint_id, application_id, url, status, trigger, response_status_code,
            response_duration_ms, exchange, created_at
-    FROM attempts WHERE endpoint_id = e.id AND id > :floor ORDER BY id DESC LIMIT {_LOOKED_AT}
+    FROM attempts WHERE endpoint_id = e.id AND id > :floor AND id < :ceiling ORDER BY id DESC LIMIT {_LOOKED_AT}
 ) t
 WHERE CAST(:status AS smallint) IS NULL OR t.status = :status
 ORDER BY t.id DESC LIMIT :most
@@ -79,12 +79,15 @@ class AttemptsTable(HistoryTable[AttemptRow]):
         """One page of the attempts that a filter is about."""
         return await self.page_in(application_id, span, only.indexed, only.wanted)
 
-    async def recent(self, application_id: str, floor: str, status: int | None, most: int) -> Sequence[AttemptRow]:
-        """The newest attempts of an application beyond an id, of a status if one is wanted, newest first.
+    async def recent(
+        self, application_id: str, between: tuple[str, str], status: int | None, most: int
+    ) -> Sequence[AttemptRow]:
+        """The newest attempts of an application between two ids, of a status if one is wanted, newest first.
 
         Looks at the 250 newest of each endpoint, and at the 500 newest endpoints.
         """
-        values = {"application_id": application_id, "floor": floor, "status": status, "most": most}
+        floor, ceiling = between
+        values = {"application_id": application_id, "floor": floor, "ceiling": ceiling, "status": status, "most": most}
         statement = select(AttemptRow).from_statement(text(_RECENT))
         return (await self.session.execute(statement, values)).scalars().all()
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ids
-from app.db.rollup.scope import OUR_ATTEMPTS, OUR_MESSAGES, SEEN_ATTEMPTS, SEEN_MESSAGES, Scope
+from app.db.rollup.scope import ORDER_OF_ATTEMPTS, OUR_ATTEMPTS, OUR_MESSAGES, SEEN_ATTEMPTS, SEEN_MESSAGES, Scope
 from app.db.rollup.series import TAIL
 
 _MINUTE: Final = timedelta(seconds=60)
@@ -26,14 +26,16 @@ FROM seen h {ours}
 _ATTEMPTS: Final = """
 WITH seen AS MATERIALIZED (
     SELECT t.id, t.application_id, t.status, t.response_duration_ms FROM attempts t
-    WHERE t.id >= :minute {seen} ORDER BY t.id DESC LIMIT (SELECT CAST(:most AS bigint))
+    WHERE t.id >= :since {seen} {order} LIMIT (SELECT CAST(:most AS bigint))
 )
 SELECT count(*) FILTER (WHERE h.id >= :moment), count(*),
        count(*) FILTER (WHERE h.id >= :moment AND h.status <> 0), count(*) FILTER (WHERE h.status <> 0),
        percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY h.response_duration_ms),
-       (SELECT min(id) FROM seen HAVING count(*) = :most)
+       (SELECT count(*) FROM seen)
 FROM seen h {ours}
 """
+# Of what is tried in so many seconds, if that is not more than is looked at.
+_SPANS: Final = (60.0, 10.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,17 @@ async def current(session: AsyncSession, scope: Scope, now: datetime, *, most: i
         row = (await session.execute(messages, values | _bounds("msg", now))).one()
         accepted_moment, accepted, first = row
     came_in = _covered(first, now)
-    attempts = text(_ATTEMPTS.format(seen=SEEN_ATTEMPTS[scope.kind], ours=OUR_ATTEMPTS[scope.kind]))
-    row = (await session.execute(attempts, values | _bounds("atmpt", now))).one()
-    tried_moment, tried, failed_moment, failed, latency, first = row
-    went_out = _covered(first, now)
+    sql = text(
+        _ATTEMPTS.format(
+            seen=SEEN_ATTEMPTS[scope.kind], order=ORDER_OF_ATTEMPTS[scope.kind], ours=OUR_ATTEMPTS[scope.kind]
+        )
+    )
+    for went_out in _SPANS:
+        since = ids.floor_id("atmpt", now - timedelta(seconds=went_out))
+        row = (await session.execute(sql, values | _bounds("atmpt", now) | {"since": since})).one()
+        tried_moment, tried, failed_moment, failed, latency, seen = row
+        if seen < most:
+            break
     moment = _MOMENT.total_seconds()
     return Current(
         Flow(accepted_moment, min(came_in, moment), tried_moment, failed_moment, min(went_out, moment)),

@@ -19,6 +19,8 @@ _OF_ORGANIZATION: Final = (
 )
 SEEN_MESSAGES: Final = {"organization": "", "application": "AND m.application_id = :scope_id"}
 OUR_MESSAGES: Final = {"organization": _OF_ORGANIZATION, "application": ""}
+# Of the others' attempts there is only an index that knows no order (BRIN): what is left out is not the oldest then.
+ORDER_OF_ATTEMPTS: Final = {"organization": "", "application": "", "endpoint": "ORDER BY t.id DESC"}
 SEEN_ATTEMPTS: Final = {"organization": "", "application": "", "endpoint": "AND t.endpoint_id = :scope_id"}
 OUR_ATTEMPTS: Final = {
     "organization": _OF_ORGANIZATION,

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock, ids
 from app.db.rollup.latency import BUCKET_SQL
-from app.db.rollup.scope import OUR_ATTEMPTS, OUR_MESSAGES, SEEN_ATTEMPTS, SEEN_MESSAGES, Scope
+from app.db.rollup.scope import ORDER_OF_ATTEMPTS, OUR_ATTEMPTS, OUR_MESSAGES, SEEN_ATTEMPTS, SEEN_MESSAGES, Scope
 from app.db.rollup.writing import HOUR, MINUTE, QUARTER
 
 TAIL: Final = 20_000
-"""Rows of what has not been counted yet at which one question looks, at most: the newest."""
+"""Rows of what has not been counted yet at which one question looks, at most."""
 # What was not counted for longer is not looked at.
 _TAIL_SPAN: Final = timedelta(minutes=10)
 # Longer than it takes the chore to come again, twice.
@@ -36,11 +36,14 @@ SELECT point, {summed} FROM found WHERE point BETWEEN 1 AND cardinality(CAST(:st
 UNION ALL
 SELECT 0, {position}
 """
-# Spans of a length, from the end of those that are longer on: longer ones are made once they are over.
+# Spans of a length, from the end of those that are longer on: longer ones are made once they are over. OFFSET 0 keeps
+# the planner from reading those of everybody.
 _SPANS: Final = """SELECT width_bucket(r.starts_at, CAST(:starts AS timestamptz[])) AS point, {columns}
     FROM progress p
     CROSS JOIN LATERAL generate_series({since}, {until}, interval '{seconds} seconds') AS s (starts_at)
-    JOIN {table} r ON r.seconds = {seconds} AND r.starts_at = s.starts_at AND r.scope_id = :scope_id"""
+    CROSS JOIN LATERAL (
+        SELECT * FROM {table} r WHERE r.seconds = {seconds} AND r.starts_at = s.starts_at AND r.scope_id = :scope_id
+        OFFSET 0) r"""
 # The planner sees that the first bound is near the end, and not the limit: it would read and sort what it thinks is
 # shorter.
 _SEEN_MESSAGES: Final = """SELECT m.id, m.application_id FROM messages m
@@ -48,7 +51,7 @@ _SEEN_MESSAGES: Final = """SELECT m.id, m.application_id FROM messages m
     ORDER BY m.id DESC LIMIT (SELECT CAST(:most AS bigint))"""
 _SEEN_ATTEMPTS: Final = f"""SELECT t.id, t.application_id, t.status, {BUCKET_SQL} AS bucket FROM attempts t
     WHERE t.id >= :least AND t.id >= (SELECT floor_id('atmpt', rolled_to) FROM progress) {{seen}}
-    ORDER BY t.id DESC LIMIT (SELECT CAST(:most AS bigint))"""
+    {{order}} LIMIT (SELECT CAST(:most AS bigint))"""
 _SEEN: Final = "(SELECT count(*) FROM seen)"
 _AGE: Final = "(SELECT extract(epoch FROM now() - rolled_to)::bigint FROM progress)"
 
@@ -115,7 +118,7 @@ def _bounds(prefix: ids.Prefix, starts: Sequence[datetime]) -> dict[str, object]
 def _attempts(kind: str, step: timedelta) -> TextClause:
     return text(
         _STATEMENT.format(
-            seen=_SEEN_ATTEMPTS.format(seen=SEEN_ATTEMPTS[kind]),
+            seen=_SEEN_ATTEMPTS.format(seen=SEEN_ATTEMPTS[kind], order=ORDER_OF_ATTEMPTS[kind]),
             spans=_spans("attempt_rollups", "r.bucket, r.attempts, r.failed", step),
             counted="h.bucket, 1, (h.status <> 0)::integer",
             ours=OUR_ATTEMPTS[kind],

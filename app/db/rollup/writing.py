@@ -5,12 +5,13 @@ long as it took. So each minute is counted anew when it is so old as `_AGAIN` sa
 its rows are forgotten meanwhile.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import asyncpg
 
-from app import ids
+from app import ids, weeks
 from app.db.rollup.latency import BUCKET_SQL
 
 MINUTE, QUARTER, HOUR = (timedelta(seconds=seconds) for seconds in (60, 900, 3600))
@@ -32,10 +33,23 @@ _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _POSITION: Final = """
 SELECT rolled_to, coalesce($1::timestamptz, now()) AS now FROM rollup_progress FOR UPDATE SKIP LOCKED
 """
-_FIRST: Final = """
-SELECT (SELECT min(id) FROM messages WHERE id >= $1 AND id < $2) AS message_id,
-       (SELECT min(id) FROM attempts WHERE id >= $3 AND id < $4) AS attempt_id
+# The hot path's connections would not use an index that gives a bitmap, and plan once for spans of any length.
+_PLANNING: Final = "SET LOCAL enable_bitmapscan = on; SET LOCAL plan_cache_mode = force_custom_plan"
+_FIRST_MESSAGE: Final = "SELECT id FROM messages WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 1"
+_ANY_ATTEMPT: Final = "SELECT EXISTS (SELECT FROM attempts WHERE id >= $1 AND id < $2)"
+# What was written since the last time is found by its ids from now on. Not if it takes waiting: a vacuum would be
+# broken off for it.
+# Only ranges that are full: writing into one that was summarized costs more. What is older than the last 2,000 was
+# summarized before, or is once the table is vacuumed.
+_SUMMARIZE: Final = """
+SELECT brin_summarize_range(x.indexrelid, start)
+FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid JOIN pg_class t ON t.oid = x.indrelid
+CROSS JOIN LATERAL (
+    SELECT pg_relation_size(t.oid) / current_setting('block_size')::integer / 16 AS ranges) filled
+CROSS JOIN LATERAL generate_series(greatest(0, filled.ranges - 2000) * 16, filled.ranges * 16 - 1, 16) AS start
+WHERE i.inhparent = to_regclass('attempts_id') AND t.relname = ANY ($1::text[])
 """
+_NO_WAITING: Final = "SET LOCAL lock_timeout = '100ms'"
 _MOVE: Final = """
 UPDATE rollup_progress
 SET rolled_to = $1, ran_at = clock_timestamp(), seconds = extract(epoch FROM clock_timestamp() - now())
@@ -110,11 +124,12 @@ async def roll_stretch(
         position = await connection.fetchrow(_POSITION, now)
         if position is None:
             return False
+        await connection.execute(_PLANNING)
         rolled_to: datetime = position["rolled_to"]
         until: datetime = position["now"] - _UNSETTLED
         if until <= rolled_to:
             return False
-        begins = await _first_of(connection, Stretch(rolled_to, until))
+        begins = await _first_of(connection, Stretch(rolled_to, until), longest)
         ends = min(begins + longest, until)
         is_near = begins - rolled_to <= longest
         await _count(connection, Stretch(floor(rolled_to - _BACK if is_near else begins), ends))
@@ -126,6 +141,16 @@ async def roll_stretch(
                 await _sum_up(connection, again, ends)
         await connection.execute(_MOVE, ends)
         return ends < until
+
+
+async def index_attempts(connection: asyncpg.Connection, now: datetime) -> None:
+    """Have what was written lately found by its ids; without that, all that is new would be read each time."""
+    week = weeks.week_of(now)
+    tables = [f"attempts_{weeks.name(each)}" for each in (week - weeks.WEEK, week)]
+    with suppress(asyncpg.LockNotAvailableError):
+        async with connection.transaction():
+            await connection.execute(_NO_WAITING)
+            await connection.execute(_SUMMARIZE, [*tables, "attempts_default"], timeout=_SECONDS)
 
 
 async def forget_rollups(connection: asyncpg.Connection) -> None:
@@ -141,11 +166,16 @@ def floor(at: datetime, span: timedelta = MINUTE) -> datetime:
     return at - (at - _EPOCH) % span
 
 
-async def _first_of(connection: asyncpg.Connection, stretch: Stretch) -> datetime:
+async def _first_of(connection: asyncpg.Connection, stretch: Stretch, longest: timedelta) -> datetime:
     """When the first row of a stretch was made; its end if there is none: what lies before needs no look."""
-    bounds = [ids.floor_id(prefix, at) for prefix in _PREFIXES for at in stretch]
-    found = [first for first in await connection.fetchrow(_FIRST, *bounds, timeout=_SECONDS) if first is not None]
-    return max(stretch.since, min([stretch.until, *map(ids.created_at, found)]))
+    bounds = [ids.floor_id("msg", at) for at in stretch]
+    first: str | None = await connection.fetchval(_FIRST_MESSAGE, *bounds, timeout=_SECONDS)
+    begins = stretch.until if first is None else max(stretch.since, ids.created_at(first))
+    if begins - stretch.since > longest:
+        bounds = [ids.floor_id("atmpt", at) for at in (stretch.since, begins)]
+        if await connection.fetchval(_ANY_ATTEMPT, *bounds, timeout=_SECONDS):
+            return stretch.since
+    return begins
 
 
 async def _count(connection: asyncpg.Connection, stretch: Stretch) -> None:

@@ -11,7 +11,7 @@ from app.api.endpoint.models import EndpointHeadersOut
 from app.api.receiver_access.models import (
     EndpointAuthenticationOut,
     EndpointMtlsOut,
-    EndpointOauthOut,
+    EndpointOauthConfigOut,
     EndpointServerCaOut,
 )
 from app.web.api_client import ApiError
@@ -124,13 +124,15 @@ async def _page(view: View, app_id: str, endpoint_id: str, error: ApiError | Non
         raise error
     endpoint = await endpoint_of(view, app_id, endpoint_id)
     path = f"/app/{app_id}/endpoint/{endpoint.id}"
-    headers, authentication, oauth, mtls, authorities = await asyncio.gather(
+    headers, authentication, mtls, authorities = await asyncio.gather(
         view.api.get(EndpointHeadersOut, f"{path}/headers"),
         _if_any(view, EndpointAuthenticationOut, f"{path}/authentication"),
-        view.api.get(EndpointOauthOut, f"{path}/oauth-config"),
         view.api.get(EndpointMtlsOut, f"{path}/mtls-config"),
         view.api.get(EndpointServerCaOut, f"{path}/ca"),
     )
+    oauth = None
+    if authentication is not None and authentication.type == "oauth2":
+        oauth = await view.api.get(EndpointOauthConfigOut, f"{path}/oauth")
     again = error is not None and "headers" in view.form
     values: dict[str, object] = {"authentication": authentication, "oauth": oauth, "mtls": mtls, "error": error}
     values["authorities"] = authorities

@@ -61,12 +61,15 @@ async def show(view: ViewDep, app_id: str, endpoint_id: str) -> Response:
     endpoint = await endpoint_of(view, app_id, endpoint_id)
     path = f"/app/{app_id}/endpoint/{endpoint.id}"
     since = (clock.now() - timedelta(days=_DAYS)).isoformat()
-    now, stats, throttling, attempts = await asyncio.gather(
+    now, stats, attempts = await asyncio.gather(
         now_of(view, app_id, endpoint.id),
         view.api.get(EndpointStats, f"{path}/stats", {"since": since}),
-        view.api.get(EndpointThrottleRateStatusOut, f"{path}/rate-limit-status"),
         _attempts(view, app_id, endpoint.id),
     )
+    throttling = None
+    # A rate holds nothing up where nothing is due.
+    if now is None or now.backlog.due:
+        throttling = await view.api.get(EndpointThrottleRateStatusOut, f"{path}/rate-limit-status")
     health = healths_of([endpoint], now)[endpoint.id]
     values = {"health": health, "now": now, "stats": stats, "throttling": throttling, "attempts": attempts}
     return view.page("endpoint/show.html", 200, app_id=app_id, endpoint=endpoint, days=_DAYS, **values)

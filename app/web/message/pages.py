@@ -13,6 +13,7 @@ from app.api.attempt.models import EmptyOut, MessageAttemptOut, MessageEndpointO
 from app.api.history.models import MessageRawPayloadOut
 from app.api.message.models import MessageOut
 from app.api.paging import ListOut
+from app.api.source_event.models import ReceivedOut
 from app.web.api_client import ApiError, Query
 from app.web.message.indented import indented
 from app.web.message.search import Asked, looked_back_to
@@ -77,10 +78,20 @@ async def index(view: ViewDep, app_id: str) -> Response:
 async def show(view: ViewDep, app_id: str, msg_id: str) -> Response:
     """One message: its payload, and its deliveries."""
     path = f"/app/{app_id}/msg/{msg_id}"
-    message, payload, deliveries = await asyncio.gather(
-        view.api.get(MessageOut, path, {"with_content": False}), _payload(view, path), _deliveries(view, app_id, msg_id)
+    message, payload, deliveries, received = await asyncio.gather(
+        view.api.get(MessageOut, path, {"with_content": False}),
+        _payload(view, path),
+        _deliveries(view, app_id, msg_id),
+        _received(view, path),
     )
-    return view.page("message/show.html", app_id=app_id, message=message, payload=payload, deliveries=deliveries)
+    return view.page(
+        "message/show.html",
+        app_id=app_id,
+        message=message,
+        payload=payload,
+        deliveries=deliveries,
+        received=received,
+    )
 
 
 @both.get("/app/{app_id}/msg/{msg_id}/payload")
@@ -97,6 +108,18 @@ async def resend(view: ViewDep, app_id: str, msg_id: str, endpoint_id: str) -> R
     path = f"/app/{app_id}/msg/{msg_id}"
     await view.api.post(EmptyOut, f"{path}/endpoint/{endpoint_id}/resend")
     return view.redirect(path, said="It is tried once more, now. Open the page again for what comes of it.")
+
+
+async def _received(view: View, path: str) -> ReceivedOut | None:
+    """The request in which it arrived at a source, for operators; None if it was published."""
+    if view.site.is_portal:
+        return None
+    try:
+        return await view.api.get(ReceivedOut, f"{path}/received")
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
 
 
 async def _payload(view: View, path: str) -> _Payload:

@@ -29,6 +29,12 @@
     if (question && !window.confirm(question)) event.preventDefault();
   });
 
+  // Whoever checks one of the things to choose from wants these, and not all.
+  document.addEventListener("change", (event) => {
+    const choice = event.target.matches("input[type=checkbox]") && event.target.closest("[data-chooses]");
+    if (choice) document.getElementById(choice.dataset.chooses).checked = true;
+  });
+
   // Selects and checkboxes that send their form at once; there is a button for those without this.
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
