@@ -2145,4 +2145,4 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('0036'),
     ('0037'),
     ('0038'),
-    ('0040');
+    ('0039');

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import ids
+from app.api.openapi import operation_names
 from app.db.session import Database
 from app.settings import Settings
 from tests import factories
@@ -231,3 +232,12 @@ async def test_unknown_and_wrong_tokens_take_the_same_time(app: FastAPI, client:
         spent = [[await seconds(pair[n]) for pair in zip(wrong, other, strict=True)] for n in (0, 1)]
     medians = [sorted(times)[len(times) // 2] for times in spent]
     assert abs(medians[0] - medians[1]) < 0.005
+
+
+def test_the_names_of_operations_are_known_without_the_document(app: FastAPI) -> None:
+    documented = {one["operationId"] for methods in app.openapi()["paths"].values() for one in methods.values()}
+    assert operation_names(app) == documented
+    # The document takes seconds, in which nobody is served.
+    undocumented = FastAPI(routes=app.routes)
+    assert operation_names(undocumented) == documented
+    assert undocumented.openapi_schema is None

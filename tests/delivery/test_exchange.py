@@ -1,7 +1,7 @@
 """What is kept of an attempt beside its outcome: timings and headers, in few bytes, without secrets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.delivery.exchange import HIDDEN, MOST_HEADER_BYTES, Timings, packed, unpacked
@@ -10,6 +10,7 @@ ANSWERED = Timings(True, None, None, None, 0.012345)
 SECONDS = st.none() | st.floats(0, 4000, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(
     st.builds(Timings, st.just(True), st.none(), st.none(), st.none(), SECONDS)
     | st.builds(Timings, st.just(False), SECONDS, SECONDS, SECONDS, SECONDS)
@@ -58,6 +59,7 @@ def test_headers_beyond_the_bound_are_left_out_whole() -> None:
     assert unpacked(kept).headers == [("x-filling", "a" * 87)] * (MOST_HEADER_BYTES // len(line))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_whatever_stands_in_a_head_is_kept_and_read_without_an_error(head: bytes) -> None:
     assert unpacked(packed(ANSWERED, b"HTTP/1.1 500 X\r\n" + head)).timings == unpacked(packed(ANSWERED)).timings

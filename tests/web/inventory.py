@@ -74,8 +74,11 @@ class Inventory:
 
     def fill(self, template: str) -> str:
         """A path with ids in its places."""
+        names = self.names
+        if "/operational-webhook/" in template:
+            names = {**names, "endpoint_id": names["operational_id"]}
         try:
-            return template.format_map(self.names)
+            return template.format_map(names)
         except KeyError as name:
             raise AssertionError(
                 f"{template} has a place {name}: have tests/web/inventory.py make such a thing, and add it to `names`"
@@ -145,6 +148,7 @@ async def take_stock(
     )
     task = await _post(client, f"{root}/endpoint/{endpoint['id']}/replay-missing", since="2026-01-31T08:00:00Z")
     operational = await _post(client, "/operational-webhook/endpoint", url=ADDRESS, description=HOSTILE)
+    of_operational = f"/operational-webhook/endpoint/{operational['id']}/secret"
     secret = (await _done(client.get(f"{root}/endpoint/{endpoint['id']}/secret")))["key"]
     names = {
         "app_id": app["id"],
@@ -162,6 +166,7 @@ async def take_stock(
     }
     secrets = {
         "the endpoint's secret": secret,
+        "the operational endpoint's secret": (await _done(client.get(of_operational)))["key"],
         "a header": HEADER_SECRET,
         "the source's secret": SOURCE_SECRET,
         "the session's token": token,

@@ -29,6 +29,11 @@ SECRET = "a secret of the client: with / and %"
 Key = RSAKey | ECKey | OctKey
 
 
+@cache
+def new_key(kid: str) -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": kid, "use": "sig"})
+
+
 @dataclass
 class OpenIdProvider:
     """`person` are the claims of whoever is signed in there; `spoil` overrides what the ID token says."""
@@ -115,11 +120,6 @@ class OpenIdProvider:
     async def _keys(self, _request: Request) -> Response:
         self.asked.append("keys")
         return JSONResponse(KeySet(list(self.shown)).as_dict(private=False))
-
-
-@cache
-def new_key(kid: str) -> RSAKey:
-    return RSAKey.generate_key(2048, {"kid": kid, "use": "sig"})
 
 
 @asynccontextmanager

@@ -160,14 +160,14 @@ async def test_the_organization_is_told_at_an_endpoint_of_its_own(
     assert (made["url"], made["eventTypes"]) == (factories.URL, ["endpoint.disabled"])
     page = await admin.get("/dashboard/operational-webhook")
     assert "&lt;b&gt;us&lt;/b&gt;" in page.text
-    shown = await admin.get(f"/dashboard/operational-webhook/{made['id']}/secret")
+    shown = await send(admin, f"/operational-webhook/{made['id']}/secret")
     assert re.search(r"whsec_[A-Za-z0-9+/=]{32,}", shown.text)
     wrong = await send(admin, "/operational-webhook", url="nowhere", description="")
     assert (wrong.status_code, 'value="nowhere"' in wrong.text) == (422, True)
     async with browser_of(app) as editor:
         await with_password(editor, await person(client, "editor"))
         assert (await editor.get("/dashboard/operational-webhook")).status_code == 200
-        assert (await editor.get(f"/dashboard/operational-webhook/{made['id']}/secret")).status_code == 403
+        assert (await send(editor, f"/operational-webhook/{made['id']}/secret")).status_code == 403
         assert (await send(editor, f"/operational-webhook/{made['id']}/delete")).status_code == 403
     assert (await send(admin, f"/operational-webhook/{made['id']}/delete")).status_code == 303
     assert (await client.get("/operational-webhook/endpoint")).json()["data"] == []

@@ -33,8 +33,8 @@ async def busy(client: httpx.AsyncClient, database: Database, url: str = factori
     """An application and its endpoint, which answered 200 four times and 503 once within the last seconds."""
     application = (await factories.create_application(client, name="Acme & Söhne"))["id"]
     endpoint = (await factories.create_endpoint(client, application, url))["id"]
-    for code in (200, 200, 200, 200, 503):
-        at = clock.now() - timedelta(seconds=2)
+    for place, code in enumerate((200, 200, 200, 200, 503)):
+        at = clock.now() - timedelta(seconds=3 - place / 10)
         message = await factories.record_message(database.pool, application, at)
         await factories.record_attempt(database.pool, application, message, endpoint, at, code)
     return application, endpoint

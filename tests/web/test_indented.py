@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ VALUES = st.recursive(
 )
 
 
-@hypothesis_settings(max_examples=50)
+@hypothesis_settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES, st.booleans())
 def test_it_means_the_same_and_looks_as_python_would_write_it(value: object, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
@@ -37,6 +37,7 @@ def test_numbers_names_and_escapes_stay_as_they_are(text: str, pretty: str) -> N
     assert indented(text) == pretty
 
 
+@hypothesis_settings(max_examples=50, deadline=None)
 @given(st.text(max_size=200))
 def test_what_is_cut_or_no_json_is_shown_without_an_error(text: str) -> None:
     kept = re.sub(r'[\s"\\]', "", indented(text))

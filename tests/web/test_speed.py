@@ -65,23 +65,27 @@ async def test_every_page_is_made_in_less_than_50_ms_at_a_million_messages(busy:
     async with factories.client_of(app, inventory.token) as client:
         portal = (await visit(app, client, inventory.application)).http
     took: dict[str, float] = {}
+    refused: dict[str, int] = {}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as dashboard:
         await dashboard.post("/dashboard/sign-in", data={"token": inventory.token})
         for browser, prefix in ((dashboard, DASHBOARD.prefix), (portal, PORTAL.prefix)):
             for page in inventory.pages(prefix):
-                took[page] = await _milliseconds(browser, page)
+                took[page], status = await _milliseconds(browser, page)
+                if status not in {200, 303}:
+                    refused[page] = status
     await portal.aclose()
     for page, milliseconds in sorted(took.items(), key=lambda each: -each[1]):
         print(f"{milliseconds:6.1f} ms {page}")  # noqa: T201 - to be read with `pytest -s`
+    assert refused == {}
     assert {page: time for page, time in took.items() if time > _MOST_MILLISECONDS} == {}
 
 
-async def _milliseconds(browser: httpx.AsyncClient, page: str) -> float:
-    """The median of some rounds, after one that fills caches."""
-    times = []
+async def _milliseconds(browser: httpx.AsyncClient, page: str) -> tuple[float, int]:
+    """The median of some rounds, after one that fills caches; and what was answered."""
+    times, status = [], 0
     for _ in range(_ROUNDS + 1):
         began = perf_counter()
         answer = await browser.get(page)
         times.append(1000 * (perf_counter() - began))
-        assert answer.status_code in {200, 303}, page
-    return median(times[1:])
+        status = answer.status_code
+    return median(times[1:]), status

@@ -66,8 +66,8 @@ def _writing(request: Request, owner: ChangedOwnerDep, session: SessionDep) -> A
     return ApiTokenService(session, owner.organization_id, operation_names(request.app), owner.scopes)
 
 
-def _reading(request: Request, owner: ShownOwnerDep, session: ReadSessionDep) -> ApiTokenService:
-    return ApiTokenService(session, owner.organization_id, operation_names(request.app), owner.scopes)
+def _reading(owner: ShownOwnerDep, session: ReadSessionDep) -> ApiTokenService:
+    return ApiTokenService(session, owner.organization_id, (), owner.scopes)
 
 
 TokensDep = Annotated[ApiTokenService, Depends(_writing, scope="function")]

@@ -9,7 +9,7 @@ from app.api.user.models import Password
 from app.passwords import LONGEST
 
 _TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvcmdfMSJ9.c2lnbmF0dXJl"  # noqa: S105 - an example
-_REDIRECT = "https://postrider.example.com/dashboard/sign-in/oidc"
+_REDIRECT = "https://postrider.example.com/dashboard/sign-in/openid"
 
 
 class PasswordSignInIn(Dto):

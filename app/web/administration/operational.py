@@ -41,7 +41,8 @@ async def create(view: ViewDep) -> Response:
     return view.redirect(_PATH, said="The endpoint is told from now on.")
 
 
-@router.get(f"{_PATH}/{{endpoint_id}}/secret")
+# Not with a GET, so that it is in no history, and asked for by a form of ours only.
+@router.post(f"{_PATH}/{{endpoint_id}}/secret")
 async def secret(view: ViewDep, endpoint_id: str) -> Response:
     """With what its messages are signed."""
     found = await view.api.get(EndpointSecretOut, f"{_API}/{endpoint_id}/secret")

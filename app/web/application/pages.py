@@ -62,15 +62,25 @@ async def create(view: ViewDep) -> Response:
 async def show(view: ViewDep, app_id: str) -> Response:
     """One application: how it does, and its endpoints."""
     app = await view.api.get(ApplicationOut, f"/app/{app_id}")
-    until = clock.now()
-    span = {"since": (until - timedelta(days=_DAYS)).isoformat(), "until": until.isoformat()}
     stats, now, endpoints = await asyncio.gather(
-        view.api.get(AppAttemptStatsOut, f"/app/{app.id}/stats/attempts", span),
+        _stats(view, app.id),
         now_of(view, app.id),
         view.api.get(ListOut[EndpointOut], f"/app/{app.id}/endpoint", {"limit": _MOST_ENDPOINTS}),
     )
     values = {"stats": stats, "now": now, "endpoints": endpoints, "healths": healths_of(endpoints.data, now)}
     return view.page("application/show.html", 200, app=app, days=_DAYS, **values)
+
+
+async def _stats(view: View, app_id: str) -> AppAttemptStatsOut | None:
+    """How deliveries ended lately; None where they are too many to be counted at once. The charts know, too."""
+    until = clock.now()
+    span = {"since": (until - timedelta(days=_DAYS)).isoformat(), "until": until.isoformat()}
+    try:
+        return await view.api.get(AppAttemptStatsOut, f"/app/{app_id}/stats/attempts", span)
+    except ApiError as error:
+        if error.status == 400:
+            return None
+        raise
 
 
 @router.get("/app/{app_id}/traffic")
