@@ -63,7 +63,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=_lifespan,
         redirect_slashes=False,
-        openapi_url="/openapi.json",
         # FastAPI's own spans and metrics would stop at its border, and ask at each request whether they are wanted.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

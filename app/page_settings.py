@@ -18,9 +18,9 @@ class PageSettings(BaseSettings):
         "The application portal that access links lead to; unset: this server, at the address it was called by.",
         "APP_PORTAL_URL",
     )
-    portal_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(values.origins)] = setting(
+    portal_origins: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(values.origins)] = setting(
         "PORTAL_ORIGINS",
-        (),
+        None,
         "Origins whose pages may show the application portal in a frame, as `https://app.example.com`, separated by "
         "commas; unset: none may.",
     )

@@ -139,9 +139,7 @@ def origins(value: object) -> object:
     found = tuple(value.replace(",", " ").split())
     for origin in found:
         if _ORIGIN.fullmatch(origin) is None:
-            raise ValueError(
-                "each must be an origin without a path or a slash at its end: https://app.example.com"
-            )
+            raise ValueError("each must be an origin without a path or a slash at its end: https://app.example.com")
     return found
 
 

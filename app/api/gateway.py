@@ -1,8 +1,10 @@
 """FastAPI with what this product puts around it: the outermost layer, and the pages beside the API."""
 
+from threading import Lock
 from typing import Any, Final
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.api import ingesting, router
@@ -17,17 +19,28 @@ class Gateway(FastAPI):
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self._settings = settings
-        # FastAPI's own pages load their parts from servers of other people.
-        super().__init__(docs_url=None, redoc_url=None, **options)
+        self._writing = Lock()
+        self._document: bytes | None = None
+        # FastAPI's own pages load their parts from servers of other people; it makes the document, which takes seconds,
+        # where everybody waits for it.
+        super().__init__(docs_url=None, redoc_url=None, openapi_url=None, **options)
         page.install(self)
-        # Where Svix has it.
-        self.add_api_route(f"{router.prefix}/openapi.json", self.openapi, include_in_schema=False)
+        # The second is where Svix has it.
+        for path in ("/openapi.json", f"{router.prefix}/openapi.json"):
+            self.add_api_route(path, self._written, include_in_schema=False)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Our own layer is the outermost."""
         settings = self._settings
         bodies = _JsonBodies(super().build_middleware_stack())
         return RequestMiddleware(bodies, max_body_bytes=settings.max_body_bytes, log_level=settings.log_level)
+
+    def _written(self) -> Response:
+        """The OpenAPI document. Not a coroutine: so it is made in a thread, once."""
+        with self._writing:
+            if self._document is None:
+                self._document = orjson.dumps(self.openapi())
+        return Response(self._document, media_type="application/json")
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with what FastAPI does not know."""

@@ -15,6 +15,8 @@ V1: Final = "/api/v1"
 INGEST: Final = "/ingest/api/v1"
 
 _SECONDS: Final = 60.0
+# Of a path they lead to another one (RFC 3986 §5.2.4), and no name of ours is one of them.
+_LEADING_AWAY: Final = frozenset({".", ".."})
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Query = Mapping[str, str | int | float | bool | list[str] | None]
@@ -77,6 +79,8 @@ class ApiClient:
 
     async def _call(self, method: str, path: str, body: object = None, query: Query | None = None) -> httpx.Response:
         url = path if path.startswith((f"{V1}/", f"{INGEST}/")) else V1 + path
+        if not _LEADING_AWAY.isdisjoint(url.split("/")):
+            raise ApiError(404, "not_found", "There is nothing of that name.")
         answer = await self._client.request(
             method,
             # What a page's address named is one name, whatever is in it.

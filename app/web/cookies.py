@@ -75,7 +75,8 @@ class Cookies:
         self._set(response, self._name(_PENDING), "", 0)
 
     def set_theme(self, response: Response, theme: str) -> None:
-        self._set(response, self._theme, theme, _YEAR)
+        """Remember it; what is none of THEMES is the first of them."""
+        self._set(response, self._theme, theme if theme in THEMES else THEMES[0], _YEAR)
 
     def _name(self, name: str) -> str:
         return f"__Host-{name}" if self._secure else name

@@ -1,10 +1,13 @@
 """How the fields of forms become what the API takes, and back. What cannot be read is refused as the API would."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import orjson
 
 from app.web.api_client import ApiError
+
+_LONGEST_SHOWN: Final = 100
 
 
 def refused(field: str, text: str) -> ApiError:
@@ -35,7 +38,9 @@ def json_object(field: str, text: str) -> dict[str, object]:
         return {}
     try:
         value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        # What is too deep for us can be read, but not be sent on.
+        orjson.dumps(value)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
         raise refused(field, f"This is not JSON: {error}.") from None
     if not isinstance(value, dict):
         raise refused(field, 'This must be a JSON object, such as {"plan": "gold"}.')
@@ -55,7 +60,7 @@ def from_lines(field: str, text: str) -> dict[str, str]:
 def _pair(field: str, line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon:
-        raise refused(field, f"There is no colon in the line {line.strip()!r}: write `Name: value`.")
+        raise refused(field, f"There is no colon in the line {line.strip()[:_LONGEST_SHOWN]!r}: write `Name: value`.")
     return name.strip(), value.strip()
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import FormData
 
 from app import scopes
+from app.api.application.models import ApplicationOut
 from app.api.web_session.service import WebSession, WebSessionService
 from app.errors import NotFound
 from app.logs import correlation_id
@@ -24,6 +25,7 @@ from app.web.site import Site, site_of
 _READING_METHODS: Final = frozenset({"GET", "HEAD"})
 # A portal's token without scopes may do no more, whatever else there is that the organization's may.
 _ALL_OF_PORTAL: Final = scopes.of_portal(scopes.CAPABILITIES)
+_APPLICATION: Final = "v1.application.get"
 _CODE: Final = "v1.endpoint.transformation."
 CODE: Final = "code"
 """Of a portal's session: that its organization lets portals write transformations."""
@@ -48,6 +50,7 @@ class View:
         self.site: Site = site_of(request.url.path)
         self.form = form
         self.cookies = Cookies(request, self.site, settings)
+        self.application: ApplicationOut | None = None
         self._session = session
         self._api: ApiClient | None = None
 
@@ -178,11 +181,14 @@ async def anyone(request: Request) -> View:
 async def signed_in(view: Annotated[View, Depends(anyone)]) -> View:
     """The view of a page for who is signed in. NotSignedIn for others.
 
-    NotFound for another application than the portal's own: the API would say so, but not every page asks it.
+    NotFound for another application than the portal's own: the API would say so, but not every page asks it. In the
+    dashboard each page of an application says whose it is; ApiError if there is none.
     """
     own, wanted = view.session.caller.application_id, view.request.path_params.get("app_id")
     if view.site.is_portal and wanted not in {None, own}:
         raise NotFound
+    if wanted is not None and not view.site.is_portal and not view.is_htmx and view.may_read(_APPLICATION):
+        view.application = await view.api.get(ApplicationOut, f"/app/{wanted}")
     return view
 
 

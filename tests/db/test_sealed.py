@@ -34,6 +34,10 @@ OPEN_BYTES: Final = {
     *("idempotent_responses.request_hash", "svix_imported_rows.digest"),
     # What arrived is content, as payloads are, and is kept without the values of credentials.
     *("messages.received", "source_logs.received", "source_tokens.hash"),
+    # The headers of an answer, the same.
+    "attempts.exchange",
+    # Hashes: of random texts, of addresses, and Argon2's of passwords.
+    *("web_sessions.hash", "users.invitation", "users.password", "sign_in_failures.subject"),
 }
 
 

@@ -37,6 +37,9 @@ _FLAGS: Final = (
 _MISSING: Final = "there is no browser: `apt-get install chromium` (or Chrome, of which CHROMIUM names the program)"
 
 
+_QUICKLY: Final = {"retry_schedule": (0, 1), "worker_request_timeout": 2.0}
+
+
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium, without a window. Without one its tests are left out; where REQUIRE_BROWSER is set they fail."""
@@ -58,15 +61,15 @@ def site_url(settings: Settings) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker(settings: Settings) -> Iterator[Runtime]:
-    """Delivers what is due in the tests' database, with quick retries."""
-    with delivering(settings.model_copy(update={"retry_schedule": (0, 1), "worker_request_timeout": 2.0})) as runtime:
+    """Delivers what is due in the tests' database, with quick retries; to no other module's tests."""
+    with delivering(settings.model_copy(update=_QUICKLY)) as runtime:
         yield runtime
 
 
 @pytest.fixture(scope="session")
-async def inventory(app: FastAPI, settings: Settings, worker: Runtime) -> AsyncIterator[Inventory]:
+async def inventory(app: FastAPI, settings: Settings) -> AsyncIterator[Inventory]:
     """An organization of which every page has something to show, and nothing of it is harmless."""
     assert settings.jwt_secret is not None
     organization_id = ids.new_id("org")
@@ -77,7 +80,9 @@ async def inventory(app: FastAPI, settings: Settings, worker: Runtime) -> AsyncI
         receiving() as receiver,
         httpx.AsyncClient(transport=transport, base_url=factories.API, headers=headers) as client,
     ):
-        yield await take_stock(client, token, organization_id, receiver, worker)
+        with delivering(settings.model_copy(update=_QUICKLY)) as runtime:
+            inventory = await take_stock(client, token, organization_id, receiver, runtime)
+        yield inventory
 
 
 @pytest.fixture(scope="session")

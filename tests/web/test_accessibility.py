@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
 from app.web.site import DASHBOARD, PORTAL, Site

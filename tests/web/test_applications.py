@@ -42,6 +42,7 @@ async def test_what_the_api_refuses_stands_at_its_field_with_what_was_typed(
         ({"name": "Acme", "rate": "many"}, "integer"),
         ({"name": "Acme", "metadata": "{"}, "This is not JSON"),
         ({"name": "Acme", "metadata": "[]"}, "This must be a JSON object"),
+        ({"name": "Acme", "metadata": '{"a":' * 300 + "1" + "}" * 300}, "Recursion limit reached"),
     ):
         answer = await operator.post("/app-new", fields)
         assert answer.status_code in {409, 422}
@@ -110,3 +111,18 @@ async def test_applications_of_others_are_not_found(operator: Operator, stranger
         assert (await operator.get(f"/app/{other['id']}{path}")).status_code == 404
     assert (await operator.post(f"/app/{other['id']}/portal")).status_code == 404
     assert (await operator.post(f"/app/{other['id']}/delete", {"typed": "Secret Customer"})).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["%2e", "%2e%2e"])
+async def test_what_leads_to_another_path_is_the_name_of_nothing(
+    app: FastAPI, client: httpx.AsyncClient, token: str, name: str
+) -> None:
+    operator = await signed_in(app, token)
+    made = (await factories.create_application(client))["id"]
+    # As a path of the API it would be the application.
+    assert (await operator.post(f"/app/{made}/endpoint/{name}/delete")).status_code == 404
+    for page in (f"/app/{made}/endpoint/{name}", f"/app/{made}/msg/{name}", f"/app/{name}", f"/app/{name}/endpoint"):
+        assert (await operator.get(page)).status_code == 404, page
+    assert "has no message of the name" in (await operator.get(f"/app/{made}/msg?reference={name}")).text
+    assert (await operator.get(f"/app?find={name}")).status_code == 200
+    assert (await client.get(f"/app/{made}")).status_code == 200

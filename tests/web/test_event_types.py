@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from playwright.async_api import Page
 
-from app.web.event_type.schema import example_of, properties_of
+from app.web.event_type.schema import Property, example_of, properties_of
 from tests import factories
 from tests.factories import Json
 from tests.web.browsing import Operator, signed_in
@@ -86,6 +86,26 @@ def test_an_example_is_the_schemas_own_or_made_of_its_types(schema: Json, exampl
 )
 def test_no_schema_is_too_much(schema: Json) -> None:
     assert len(properties_of(schema)) <= 300
+    assert len(orjson.dumps(example_of(schema))) < 1_000_000
+
+
+def _size(found: list[Property]) -> int:
+    return sum(len("".join((each.path, each.type, each.description, *each.limits))) for each in found)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"description": "d" * 400_000, "example": "e" * 40_000},
+        {"pattern": "p" * 400_000, "default": "e" * 40_000},
+        {"enum": ["v" * 190] * 300},
+        {"type": ["t" * 1000] * 300},
+        {"properties": {"n" * 100_000: {"$ref": "#/part"}}},
+    ],
+)
+def test_what_many_parts_refer_to_does_not_fill_a_page_as_often(part: Json) -> None:
+    schema = {"properties": {f"p{number}": {"$ref": "#/part"} for number in range(300)}, "part": part}
+    assert 100_000 < _size(properties_of(schema)) < 300_000
     assert len(orjson.dumps(example_of(schema))) < 1_000_000
 
 

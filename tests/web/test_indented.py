@@ -2,6 +2,7 @@
 
 import json
 import re
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -47,3 +48,11 @@ def test_what_is_cut_or_no_json_is_shown_without_an_error(text: str) -> None:
 def test_what_is_deep_stays_narrow() -> None:
     deep = indented("[" * 5000 + "]" * 5000)
     assert max(len(line) for line in deep.splitlines()) < 140
+
+
+@pytest.mark.parametrize("end", ["", "\\"], ids=["within a string", "after a backslash"])
+def test_a_string_that_was_cut_takes_no_longer_than_others(end: str) -> None:
+    cut = '{"document":"' + '\\"' * 32_000 + end
+    begun = process_time()
+    assert indented(cut).endswith('\\"' * 100 + end)
+    assert process_time() - begun < 1

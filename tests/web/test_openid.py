@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from app import clock, ids
 from app.settings import Settings
 from tests import factories
+from tests.api.people import PASSWORD, invitation_of
 from tests.factories import Json
 from tests.web.browsing import browser_of as browser_of_pages
 from tests.web.openid_provider import CLIENT, SECRET, OpenIdProvider, new_key, providing
@@ -140,7 +141,10 @@ async def test_who_the_provider_knows_signs_in_with_the_role_that_it_says(
         ({"email_verified": None}, "has not verified"),
         ({"email": None}, "no email address"),
         ({"email": "ada@example.com@staff.example.com"}, "no email address"),
+        ({"email_verified": []}, "has not verified"),
         ({"email": "ada@elsewhere.example.com"}, "this domain"),
+        # With a Kelvin sign, which in lower case is a k.
+        ({"email": "bo\u212a@staff.example.com"}, "no email address"),
         ({"realm_access": {"roles": ["everybody"]}}, "a role"),
         ({"realm_access": "webhooks-admin"}, "a role"),
     ],
@@ -252,6 +256,35 @@ async def test_an_invited_user_may_come_by_single_sign_on_and_a_disabled_one_may
         provider.spoil = {}
         assert (await owner.patch(f"/user/{made['id']}", json={"disabled": True})).is_success
         assert (await sign_in(browser_of)).status_code == 401
+
+
+async def test_a_password_that_was_chosen_before_the_user_came_is_of_no_use_afterwards(
+    settings: Settings, openid_app: FastAPI, browser_of: httpx.AsyncClient, provider: OpenIdProvider
+) -> None:
+    from app import tokens
+
+    assert settings.jwt_secret is not None
+    token = tokens.issue(settings.jwt_secret.get_secret_value(), settings.jwt_algorithm)
+    async with factories.client_of(openid_app, token) as owner:
+        made = (await owner.post("/user", json={"email": provider.person["email"], "role": "admin"})).json()
+        # Whoever made the invitation can accept it.
+        invitation = invitation_of(made)
+        before = await owner.post("/auth/sign-in/invitation", json={"invitation": invitation, "password": PASSWORD})
+        assert (await owner.post(f"/user/{made['user']['id']}/invite")).is_success
+        assert (await sign_in(browser_of)).json()["userId"] == made["user"]["id"]
+        user = (await owner.get(f"/user/{made['user']['id']}")).json()
+        assert (user["hasPassword"], "invitedUntil" in user) == (False, False)
+        body = {"email": provider.person["email"], "password": PASSWORD}
+        assert (await owner.post("/auth/sign-in", json=body)).status_code == 401
+        await openid_app.state.token_watch.ask()
+        async with factories.client_of(openid_app, before.json()["token"]) as former:
+            assert (await former.get("/account")).status_code == 401
+        # Who is invited afterwards may have one.
+        again = invitation_of((await owner.post(f"/user/{made['user']['id']}/invite")).json())
+        accepted = await owner.post("/auth/sign-in/invitation", json={"invitation": again, "password": PASSWORD})
+        assert accepted.status_code == 200
+        assert (await sign_in(browser_of)).is_success
+        assert (await owner.post("/auth/sign-in", json=body)).status_code == 200
 
 
 async def test_a_provider_that_is_away_or_confused_is_no_fault_of_the_user(

@@ -1,6 +1,9 @@
 """The portal: a link opens it once, for one application, until its token ends."""
 
 import base64
+import html
+import re
+from typing import Final
 
 import httpx
 import orjson
@@ -13,6 +16,8 @@ from app.web.site import DASHBOARD, PORTAL
 from tests import factories
 from tests.web.conftest import tab
 from tests.web.portals import Visitor, key_of, one_time_token_of, portal_link, visit
+
+_HIDDEN: Final = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ async def test_a_link_that_is_loaded_again_goes_on_where_it_was_opened(
     neighbour = (await factories.create_application(client, name="Neighbour"))["id"]
     used = await portal_link(client, neighbour)
     await Visitor(app).follow(used)
-    assert (await visitor.follow(used)).status_code == 401
+    assert (await visitor.follow(used, switch="on")).status_code == 401
 
 
 async def test_the_link_of_another_application_ends_the_session_before(
@@ -71,11 +76,58 @@ async def test_the_link_of_another_application_ends_the_session_before(
     visitor = await visit(app, client, application)
     former = dict(visitor.http.cookies)
     neighbour = (await factories.create_application(client, name="Neighbour"))["id"]
-    await visitor.follow(await portal_link(client, neighbour))
+    await visitor.follow(await portal_link(client, neighbour), switch="on")
     assert (await visitor.get(f"/portal/app/{application}/endpoint")).status_code == 404
     assert (await visitor.get(f"/portal/app/{neighbour}/endpoint")).status_code == 200
     visitor.http.cookies = httpx.Cookies(former)
     assert (await visitor.get("/portal")).headers["location"] == "/login"
+
+
+async def test_a_link_that_somebody_sent_does_not_take_the_place_of_an_open_portal_unasked(
+    app: FastAPI, client: httpx.AsyncClient, application: str
+) -> None:
+    visitor = await visit(app, client, application)
+    neighbour = (await factories.create_application(client, name="Neighbour"))["id"]
+    link = await portal_link(client, neighbour)
+    asked = await visitor.follow(link, primaryColor="ff0000", theme="dark")
+    assert (asked.status_code, "set-cookie" in asked.headers) == (200, False)
+    assert "Open another portal?" in asked.text
+    assert (await visitor.get(f"/portal/app/{application}/endpoint")).status_code == 200
+    # Whoever wants it sends the form of that page.
+    fields = {html.unescape(name): html.unescape(value) for name, value in _HIDDEN.findall(asked.text)}
+    assert {"key", "primaryColor", "theme", "csrf"} < set(fields)
+    assert (await visitor.post("/login", fields)).headers["location"] == "/portal"
+    assert (await visitor.get(f"/portal/app/{neighbour}/endpoint")).status_code == 200
+
+
+async def test_a_frame_shows_the_portal_that_its_page_wants(
+    app: FastAPI, client: httpx.AsyncClient, application: str
+) -> None:
+    visitor = await visit(app, client, application)
+    neighbour = (await factories.create_application(client, name="Neighbour"))["id"]
+    visitor.http.headers["sec-fetch-dest"] = "iframe"
+    assert (await visitor.follow(await portal_link(client, neighbour))).headers["location"] == "/portal"
+    assert (await visitor.get(f"/portal/app/{neighbour}/endpoint")).status_code == 200
+
+
+async def test_a_link_cannot_say_that_it_is_of_the_application_that_is_open(
+    app: FastAPI, client: httpx.AsyncClient, application: str
+) -> None:
+    visitor = await visit(app, client, application)
+    neighbour = (await factories.create_application(client, name="Neighbour"))["id"]
+    content = {"appId": application, "oneTimeToken": one_time_token_of(await portal_link(client, neighbour))}
+    forged = f"http://portal.test/login#key={base64.b64encode(orjson.dumps(content)).decode()}"
+    assert (await visitor.follow(forged)).status_code == 400
+    assert (await visitor.get(f"/portal/app/{application}/endpoint")).status_code == 200
+
+
+@pytest.mark.parametrize("theme", ["dark\r\nx-injected: 1", "dark; Domain=example.com", "\u2603"])
+async def test_what_is_no_theme_is_in_no_cookie(
+    app: FastAPI, client: httpx.AsyncClient, application: str, theme: str
+) -> None:
+    answer = await Visitor(app).follow(await portal_link(client, application), theme=theme)
+    (cookie,) = [one for one in answer.headers.get_list("set-cookie") if "theme" in one]
+    assert cookie == "postrider_theme_portal=auto; Path=/; HttpOnly; Max-Age=31536000; SameSite=Lax"
 
 
 @pytest.mark.parametrize(

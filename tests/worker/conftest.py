@@ -33,9 +33,12 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def worker(settings: Settings) -> Iterator[Runtime]:
-    """Delivers what is due in the tests' database, with quick retries: at once, then after a second."""
+    """Delivers what is due in the tests' database, with quick retries: at once, then after a second.
+
+    Of a module: tests of others would find that what they published is sent meanwhile.
+    """
     with delivering(settings.model_copy(update={"retry_schedule": (0, 1), "worker_request_timeout": 2.0})) as runtime:
         yield runtime
 

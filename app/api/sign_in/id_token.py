@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from unicodedata import is_normalized
 
 import jwt
 
@@ -134,10 +135,10 @@ def _time(value: object) -> float:
 def identity_of(claims: Mapping[str, object], issuer: str, rules: Rules) -> Identity:
     """Who signs in, and as what. NotAdmitted for those who may not."""
     email, name = claims.get("email"), claims.get("name")
-    if not isinstance(email, str) or email.count("@") != 1 or len(email) > _LONGEST_EMAIL or not email.isprintable():
+    if not isinstance(email, str) or not _is_address(email):
         raise NotAdmitted("The provider gave no email address: it must put `email` into the ID token.")
     # Some providers write it as a text.
-    if claims.get("email_verified") not in {True, "true"}:
+    if claims.get("email_verified") not in (True, "true"):
         raise NotAdmitted("The provider has not verified this email address: verify it there.")
     email = email.strip().lower()
     if rules.domains and email.rpartition("@")[2] not in rules.domains:
@@ -148,6 +149,19 @@ def identity_of(claims: Mapping[str, object], issuer: str, rules: Rules) -> Iden
         raise NotAdmitted("Nothing that the provider says gives this user a role here: ask an administrator for one.")
     known = isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()
     return Identity(issuer, str(claims["sub"]), email, str(name) if known else None, role)
+
+
+def _is_address(email: str) -> bool:
+    """Whether it is an email address of which there is but one way to write it, beside upper and lower case.
+
+    A Kelvin sign (U+212A) is a k in lower case: whoever has an address with one is not who has the other.
+    """
+    return (
+        email.count("@") == 1
+        and len(email) <= _LONGEST_EMAIL
+        and email.isprintable()
+        and is_normalized("NFKC", email)
+    )
 
 
 def _values(claims: Mapping[str, object], path: str) -> frozenset[str]:

@@ -120,6 +120,10 @@ class SignInService:
         if row is None:
             await OrganizationsTable(self._session).ensure_live(ids.DEFAULT_ORGANIZATION_ID)
             row = new_user(ids.DEFAULT_ORGANIZATION_ID, identity.email, identity.role, identity.name)
+        elif row.password is not None or row.invitation is not None:
+            # Nobody has shown that they got mail there: whoever had the invitation first may have chosen the password.
+            row.password = row.invitation = row.invitation_expires_at = None
+            await end_sessions(self._session, row, signs_in=True)
         row.oidc_issuer, row.oidc_subject = identity.issuer, identity.subject
         await self._users.create(row)
         return row

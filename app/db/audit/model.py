@@ -22,7 +22,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts for an organization: `id` is a user's or a token's, or a name; `address` that of the connection's other end."""
+    """Who acts for an organization: `id` is of a user or a token, or a name; `address` the connection's other end."""
 
     kind: ActorKind
     organization_id: str

@@ -73,7 +73,6 @@ class EndpointHealthTable:
             [h.throttled_since for h in healths],
         )
 
-
     async def revisions(self, endpoint_ids: Sequence[str]) -> list[tuple[str, int]]:
         """How often the settings of each endpoint were changed."""
         return [(row["id"], row["revision"]) for row in await self._pool.fetch(_REVISIONS, endpoint_ids)]

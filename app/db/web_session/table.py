@@ -64,9 +64,7 @@ async def find_session(pool: asyncpg.Pool, hashed: bytes) -> StoredSession | Non
     session_id, site, organization_id, application_id, user_id, sealed, appearance, is_stale = row
     if is_stale:
         await pool.execute(_SEEN, hashed)
-    return StoredSession(
-        session_id, site, organization_id, application_id, user_id, sealed, orjson.loads(appearance)
-    )
+    return StoredSession(session_id, site, organization_id, application_id, user_id, sealed, orjson.loads(appearance))
 
 
 async def delete_session(pool: asyncpg.Pool, hashed: bytes) -> None:

@@ -1,27 +1,23 @@
 """The pages of applications."""
 
 import asyncio
-from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app import clock
 from app.api.application.models import ApplicationOut
 from app.api.auth.models import AppPortalAccessOut
 from app.api.endpoint.models import EndpointOut
 from app.api.paging import ListOut
-from app.api.statistic.models import AppAttemptStatsOut
 from app.web.api_client import ApiError, Query
-from app.web.endpoint.health import healths_of, now_of, series_of
+from app.web.endpoint.health import healths_of, now_of, series_of, week_of
 from app.web.forms import as_json, json_object, number_or_text
 from app.web.page_route import PageRoute
 from app.web.view import View, ViewDep
 
 _PER_PAGE: Final = 50
 _MOST_ENDPOINTS: Final = 10
-_DAYS: Final = 7
 _WRONG_NAME: Final = "Nothing was deleted: the name was not the application's. Type it as it stands above."
 
 router: Final = APIRouter(prefix="/dashboard", route_class=PageRoute, include_in_schema=False)
@@ -61,26 +57,14 @@ async def create(view: ViewDep) -> Response:
 @router.get("/app/{app_id}")
 async def show(view: ViewDep, app_id: str) -> Response:
     """One application: how it does, and its endpoints."""
-    app = await view.api.get(ApplicationOut, f"/app/{app_id}")
-    stats, now, endpoints = await asyncio.gather(
-        _stats(view, app.id),
+    app = await _application(view, app_id)
+    week, now, endpoints = await asyncio.gather(
+        week_of(view, app.id),
         now_of(view, app.id),
         view.api.get(ListOut[EndpointOut], f"/app/{app.id}/endpoint", {"limit": _MOST_ENDPOINTS}),
     )
-    values = {"stats": stats, "now": now, "endpoints": endpoints, "healths": healths_of(endpoints.data, now)}
-    return view.page("application/show.html", 200, app=app, days=_DAYS, **values)
-
-
-async def _stats(view: View, app_id: str) -> AppAttemptStatsOut | None:
-    """How deliveries ended lately; None where they are too many to be counted at once. The charts know, too."""
-    until = clock.now()
-    span = {"since": (until - timedelta(days=_DAYS)).isoformat(), "until": until.isoformat()}
-    try:
-        return await view.api.get(AppAttemptStatsOut, f"/app/{app_id}/stats/attempts", span)
-    except ApiError as error:
-        if error.status == 400:
-            return None
-        raise
+    values = {"week": week, "now": now, "endpoints": endpoints, "healths": healths_of(endpoints.data, now)}
+    return view.page("application/show.html", 200, app=app, **values)
 
 
 @router.get("/app/{app_id}/traffic")
@@ -96,14 +80,14 @@ async def traffic(view: ViewDep, app_id: str) -> Response:
 @router.get("/app/{app_id}/settings")
 async def settings(view: ViewDep, app_id: str) -> Response:
     """What holds for an application, to be changed."""
-    app = await view.api.get(ApplicationOut, f"/app/{app_id}")
+    app = await _application(view, app_id)
     return _settings(view, app, _values(app))
 
 
 @router.post("/app/{app_id}/settings")
 async def change(view: ViewDep, app_id: str) -> Response:
     """Change it, or say what is wrong with the change."""
-    app = await view.api.get(ApplicationOut, f"/app/{app_id}")
+    app = await _application(view, app_id)
     try:
         await view.api.patch(ApplicationOut, f"/app/{app.id}", _body(view))
     except ApiError as error:
@@ -114,7 +98,7 @@ async def change(view: ViewDep, app_id: str) -> Response:
 @router.post("/app/{app_id}/delete")
 async def delete(view: ViewDep, app_id: str) -> Response:
     """Delete it, if its name was typed."""
-    app = await view.api.get(ApplicationOut, f"/app/{app_id}")
+    app = await _application(view, app_id)
     if view.field("typed") != app.name.strip():
         return _settings(view, app, _values(app), ApiError(422, "validation_error", _WRONG_NAME))
     await view.api.do("DELETE", f"/app/{app.id}")
@@ -124,11 +108,16 @@ async def delete(view: ViewDep, app_id: str) -> Response:
 @router.post("/app/{app_id}/portal")
 async def open_portal(view: ViewDep, app_id: str) -> Response:
     """A link that opens the portal as the application's own users see it."""
-    app = await view.api.get(ApplicationOut, f"/app/{app_id}")
+    app = await _application(view, app_id)
     read_only = view.field("access") == "read"
     body = {"readOnly": True} if read_only else {}
     access = await view.api.post(AppPortalAccessOut, f"/auth/app-portal-access/{app.id}", body)
     return view.page("application/portal.html", app=app, link=access.url, read_only=read_only)
+
+
+async def _application(view: View, app_id: str) -> ApplicationOut:
+    """The one that the page is of. ApiError if it may not be read."""
+    return view.application or await view.api.get(ApplicationOut, f"/app/{app_id}")
 
 
 async def _find(view: View, reference: str) -> ApplicationOut | None:

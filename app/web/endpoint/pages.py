@@ -2,20 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app import clock
 from app.api.attempt.models import MessageAttemptOut
-from app.api.endpoint.models import EndpointOut, EndpointStats
+from app.api.endpoint.models import EndpointOut
 from app.api.paging import ListOut
 from app.api.throttle.models import EndpointThrottleRateStatusOut
 from app.web.api_client import ApiError, Query
 from app.web.endpoint.form import EndpointForm, event_types_of
-from app.web.endpoint.health import healths_of, now_of, series_of
+from app.web.endpoint.health import healths_of, now_of, series_of, week_of
 from app.web.page_route import PageRoute
 from app.web.view import View, ViewDep
 
@@ -23,7 +21,6 @@ ALL: Final = "/app/{app_id}/endpoint"
 ONE: Final = "/app/{app_id}/endpoint/{endpoint_id}"
 _PER_PAGE: Final = 50
 _ATTEMPTS: Final = 10
-_DAYS: Final = 7
 
 both: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -60,10 +57,9 @@ async def show(view: ViewDep, app_id: str, endpoint_id: str) -> Response:
     """One endpoint: how it does, and what it was sent lately."""
     endpoint = await endpoint_of(view, app_id, endpoint_id)
     path = f"/app/{app_id}/endpoint/{endpoint.id}"
-    since = (clock.now() - timedelta(days=_DAYS)).isoformat()
-    now, stats, attempts = await asyncio.gather(
+    now, week, attempts = await asyncio.gather(
         now_of(view, app_id, endpoint.id),
-        view.api.get(EndpointStats, f"{path}/stats", {"since": since}),
+        week_of(view, app_id, endpoint.id),
         _attempts(view, app_id, endpoint.id),
     )
     throttling = None
@@ -71,8 +67,8 @@ async def show(view: ViewDep, app_id: str, endpoint_id: str) -> Response:
     if now is None or now.backlog.due:
         throttling = await view.api.get(EndpointThrottleRateStatusOut, f"{path}/rate-limit-status")
     health = healths_of([endpoint], now)[endpoint.id]
-    values = {"health": health, "now": now, "stats": stats, "throttling": throttling, "attempts": attempts}
-    return view.page("endpoint/show.html", 200, app_id=app_id, endpoint=endpoint, days=_DAYS, **values)
+    values = {"health": health, "now": now, "week": week, "throttling": throttling, "attempts": attempts}
+    return view.page("endpoint/show.html", 200, app_id=app_id, endpoint=endpoint, **values)
 
 
 @both.get(ONE + "/traffic")

@@ -143,7 +143,9 @@ def _schemas(text: str, before: dict[str, object]) -> dict[str, object] | None:
         return others or None
     try:
         schema = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        # What is too deep for us can be read, but not be sent on.
+        orjson.dumps(schema)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
         raise _unreadable(f"{error}.") from None
     if not isinstance(schema, dict):
         raise _unreadable("it begins with { and ends with }.")

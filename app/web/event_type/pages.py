@@ -16,6 +16,7 @@ from app.web.view import ViewDep
 
 PATH: Final = "/event-type"
 _PER_PAGE: Final = 50
+_MOST_VERSIONS: Final = 20
 
 both: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -53,9 +54,9 @@ async def show(view: ViewDep, name: str) -> Response:
 
 
 def _versions(event_type: EventTypeOut) -> list[_Version]:
-    """The newest first."""
-    left, found = dict(event_type.schemas or {}), []
-    while left:
+    """The newest first; those that nobody needs any more are at the API alone."""
+    left, found = dict(event_type.schemas or {}), list[_Version]()
+    while left and len(found) < _MOST_VERSIONS:
         name = newest_version(left)
         schema = left.pop(name)
         schema = schema if isinstance(schema, dict) else {}

@@ -12,6 +12,9 @@ _MOST: Final = 300
 # Schemas may refer to themselves many times over: so many parts are looked at, and the rest says nothing.
 _MOST_PARTS: Final = 5000
 _LONGEST: Final = 200
+# Nor may a text to which many parts refer fill a page as often: so many characters are shown of all, and of each.
+_MOST_TEXT: Final = 200_000
+_LONGEST_TEXT: Final = 2000
 # What is said of a value beside its type, and how.
 _LIMITS: Final = {
     "format": "{}",
@@ -74,9 +77,10 @@ class _Reader:
     def __init__(self, root: Mapping[str, object]) -> None:
         self._root = root
         self._left = _MOST_PARTS
+        self._text_left = _MOST_TEXT
 
     def properties(self, schema: object, path: str = "", depth: int = 0) -> Iterator[Property]:
-        if depth == _DEEPEST:
+        if depth == _DEEPEST or self._text_left == 0:
             return
         schema = self._resolved(schema)
         for part in _list(schema.get("allOf")):
@@ -92,12 +96,12 @@ class _Reader:
     def example(self, schema: object, depth: int = 0) -> object:
         schema = self._resolved(schema)
         if (own := _own_example(schema)) is not None:
-            return own
+            return self._given(own)
         for said in ("const", "default"):
             if said in schema:
-                return schema[said]
+                return self._given(schema[said])
         if values := _list(schema.get("enum")):
-            return values[0]
+            return self._given(values[0])
         if depth == _DEEPEST:
             return None
         for choice in _CHOICES:
@@ -109,13 +113,29 @@ class _Reader:
         schema = self._resolved(schema)
         description = schema.get("description") or schema.get("title") or ""
         return Property(
-            path,
-            self._type_of(schema),
+            self._cut(path),
+            self._cut(self._type_of(schema)),
             required,
-            description if isinstance(description, str) else "",
-            tuple(_limits_of(schema)),
+            self._cut(description if isinstance(description, str) else ""),
+            tuple(map(self._cut, _limits_of(schema))),
             schema.get("deprecated") is True,
         )
+
+    def _cut(self, text: str) -> str:
+        """A text as far as there is room for it."""
+        most = min(_LONGEST_TEXT, self._text_left)
+        cut = text if len(text) <= most else f"{text[:most]}…"
+        self._text_left -= min(len(text), most)
+        return cut
+
+    def _given(self, value: object) -> object:
+        """A value that the schema gives itself; null once there is no more room."""
+        return value if self._has_room(len(orjson.dumps(value))) else None
+
+    def _has_room(self, size: int) -> bool:
+        """Whether there is room for so many characters more, which they take up then. Else there is no more at all."""
+        self._text_left = max(self._text_left - size, 0)
+        return self._text_left > 0
 
     def _type_of(self, schema: object, depth: int = 0) -> str:
         schema = self._resolved(schema)
@@ -145,7 +165,10 @@ class _Reader:
         for part in _list(schema.get("allOf")):
             if isinstance(inner := self.example(part, depth), dict):
                 made |= inner
-        return made | {name: self.example(each, depth) for name, each in _named(schema.get("properties"))}
+        for name, each in _named(schema.get("properties")):
+            if self._has_room(len(name)):
+                made[name] = self.example(each, depth)
+        return made
 
     def _resolved(self, schema: object) -> Mapping[str, object]:
         """A schema, or the one of the same document that it refers to; what is no object says nothing."""

@@ -1,5 +1,6 @@
 """The first page of the dashboard, and the parts of it that refresh themselves."""
 
+import asyncio
 from typing import Final
 
 from fastapi import APIRouter
@@ -20,9 +21,11 @@ router: Final = APIRouter(prefix="/dashboard", route_class=PageRoute, include_in
 @router.get("")
 async def show(view: ViewDep) -> Response:
     """What comes and goes, what waits, what fails; and the same over time."""
-    now = await view.api.get(NowOut, "/stats/now")
-    series = await _series(view)
-    applications = await view.api.get(ListOut[ApplicationOut], "/app", {"limit": 1})
+    now, series, applications = await asyncio.gather(
+        view.api.get(NowOut, "/stats/now"),
+        _series(view),
+        view.api.get(ListOut[ApplicationOut], "/app", {"limit": 1}),
+    )
     is_live = view.query("live") != "off"
     return view.page("home/show.html", now=now, series=series, has_applications=bool(applications.data), live=is_live)
 

@@ -2,12 +2,14 @@
 
 import base64
 import binascii
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 
 from app.api.fields import Dto
 from app.errors import BadRequest
+
+INCOMPLETE: Final = "This link is not complete. Copy all of it, or open it again from where it is."
 
 
 class LinkKey(Dto):
@@ -25,4 +27,4 @@ def read_key(text: str) -> LinkKey:
         content = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
         return LinkKey.model_validate_json(content)
     except (binascii.Error, ValueError, ValidationError) as error:
-        raise BadRequest("This link is not complete. Copy all of it, or open it again from where it is.") from error
+        raise BadRequest(INCOMPLETE) from error

@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse, Response
 from app.api.auth.models import OneTimeTokenOut
 from app.errors import AuthenticationFailed
 from app.web.api_client import ApiError
-from app.web.cookies import THEMES
 from app.web.page_route import PageRoute
 from app.web.sign_in.beginning import ask_who, begin, safe
 from app.web.view import AnyoneDep, sessions_of
@@ -61,6 +60,5 @@ async def sign_out(view: AnyoneDep) -> Response:
 async def set_theme(view: AnyoneDep) -> Response:
     """Dark, light, or as the browser has it."""
     response = RedirectResponse(safe(view.field("back")) or view.url(""), 303)
-    theme = view.field("theme")
-    view.cookies.set_theme(response, theme if theme in THEMES else THEMES[0])
+    view.cookies.set_theme(response, view.field("theme"))
     return response

@@ -1,5 +1,6 @@
 """Source pages: what there is, and what arrived."""
 
+import asyncio
 from typing import Final
 
 from fastapi import APIRouter
@@ -63,13 +64,14 @@ async def rejected(view: ViewDep, source_id: str) -> Response:
 
 async def _show(view: View, source_id: str, outcome: IngestSourceTriggerOut | None) -> Response:
     source = await view.api.get(IngestSourceOut, f"{API}/{source_id}")
+    received, log = await asyncio.gather(_received(view, source), _log(view, source))
     return view.page(
         "source/show.html",
         source=source,
         kind=find_kind(source.provider),
         samples=names_of(source.provider),
-        received=await _received(view, source),
-        log=await _log(view, source),
+        received=received,
+        log=log,
         outcome=outcome,
     )
 
