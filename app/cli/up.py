@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ from app.sealing import Sealer
 from app.settings import Settings
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8071"
+_PROGRAM: Final = "postrider"
 _LARGEST_LOG: Final = 10 * 1024 * 1024
 _LONGEST_START: Final = 120.0  # seconds, for the API and the worker
 
@@ -215,11 +217,11 @@ class Up:
         say()
         self._console.title(f"Postrider is ready after {seconds:.1f} s. Ctrl-C ends it; its data stays.")
         say(f"  URL        {url}")
-        say(f"  Dashboard  {url}/dashboard: `postrider dashboard` prints a link that signs in, or take the token")
+        say(f"  Dashboard  {url}/dashboard: `{called()} dashboard` prints a link that signs in, or take the token")
         say(f"  Docs       {url}/docs")
         say(f"  Token      {token}")
         say("  Webhooks of providers (Stripe, GitHub, …) arrive at sources: docs/how-to/receive-webhooks.md")
-        say("  Beside it, give `make token` and `make demo` the same POSTRIDER_LISTEN_ADDRESS and POSTRIDER_DATA_DIR.")
+        say("  Beside it, give other commands the same POSTRIDER_LISTEN_ADDRESS and POSTRIDER_DATA_DIR, if they are set.")
         say()
         self._console.title("An application and a first message, with curl:")
         say(curl_example(url, token))
@@ -235,6 +237,11 @@ class Up:
             time.sleep(0.2)
             self._supervisor.check()
         _bound_logs(self._logs)
+
+
+def called() -> str:
+    """The program as this process was started, which need not be where the shell looks for it."""
+    return sys.argv[0] if Path(sys.argv[0]).name == _PROGRAM else _PROGRAM
 
 
 def answers(host: str, port: int) -> bool:

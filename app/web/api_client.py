@@ -1,5 +1,6 @@
 """The API, as pages call it: in this process, with the token of who is signed in, and so with no more rights."""
 
+import re
 from collections.abc import Mapping
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -17,6 +18,7 @@ INGEST: Final = "/ingest/api/v1"
 _SECONDS: Final = 60.0
 # Of a path they lead to another one (RFC 3986 §5.2.4), and no name of ours is one of them.
 _LEADING_AWAY: Final = frozenset({".", ".."})
+_SUBJECT: Final = re.compile(r"^(?:Data|Dictionary|Input|List|String|URL|Value) should\b")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Query = Mapping[str, str | int | float | bool | list[str] | None]
@@ -105,6 +107,12 @@ def _refusal(answer: httpx.Response) -> ApiError:
     code, detail = problem.get("code", "error"), problem.get("detail", f"The API answered {answer.status_code}.")
     if not isinstance(detail, list):
         return ApiError(answer.status_code, code, str(detail))
-    found = tuple((".".join(map(str, each["loc"][1:])), str(each["msg"])) for each in detail)
-    texts = "; ".join(f"{place}: {text}" if place else text for place, text in found)
+    found = tuple((".".join(map(str, each["loc"][1:])), _sentence(str(each["msg"]))) for each in detail)
+    texts = " ".join(f"{place}: {text}" if place else text for place, text in found)
     return ApiError(answer.status_code, "validation_error", texts, found)
+
+
+def _sentence(text: str) -> str:
+    """What the API says of an input, for those who see its field: `String should have …` speaks to programs."""
+    text = _SUBJECT.sub("It should", text)
+    return text if text.endswith((".", "!", "?")) else f"{text}."

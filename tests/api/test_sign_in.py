@@ -101,6 +101,17 @@ async def test_an_address_and_an_account_have_limits_of_their_own(database: Data
     assert of_account == [*[AuthenticationFailed] * 3, TooManyRequests]
 
 
+async def test_who_is_refused_leaves_nothing_to_be_remembered(database: Database, gate: Gate) -> None:
+    strict, here = Gate(database.pool, gate.passwords, Limits(of_address=2)), address()
+    counted = "SELECT count(*) FROM sign_in_failures"
+    for _ in range(2):
+        assert await outcome(strict, email(), "wrong", here) is AuthenticationFailed
+    before = await database.pool.fetchval(counted)
+    for _ in range(3):
+        assert await outcome(strict, email(), "wrong", here) is TooManyRequests
+    assert await database.pool.fetchval(counted) == before
+
+
 async def test_a_network_of_ipv6_is_one_address(client: httpx.AsyncClient, gate: Gate) -> None:
     name = email()
     answers = [await outcome(gate, name, "wrong", f"2001:db8:77:1::{n:x}") for n in range(1, MOST_OF_BOTH + 2)]

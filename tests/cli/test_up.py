@@ -16,6 +16,7 @@ import pytest
 
 from app import ids
 from app.cli.process import free_port
+from app.cli.up import called
 from tests.cli.command import one_line, postrider, processes_naming, start, until
 from tests.servers import Servers
 
@@ -141,11 +142,22 @@ def test_what_it_prints_works_when_pasted_and_neither_sigkill_nor_the_end_loses_
     assert "POSTRIDER_MAIN_SECRET is not the one" in one_line(refused.stderr)
 
 
+@pytest.mark.parametrize(
+    ("started", "shown"), [(".venv/bin/postrider", ".venv/bin/postrider"), ("/srv/app/cli/main.py", "postrider")]
+)
+def test_a_program_that_the_shell_does_not_find_is_shown_with_its_path(
+    monkeypatch: pytest.MonkeyPatch, started: str, shown: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", [started, "up"])
+    assert called() == shown
+
+
 def what_it_prints_works(instance: Instance) -> str:
     """Paste its examples; the token that they use."""
     printed = instance.output
     assert instance.url in printed
     assert httpx.get(f"{instance.url}/docs").status_code == 200
+    assert "/dashboard: `postrider dashboard` prints" in printed
     token = one_line(postrider(instance.folder, "token").stdout)
     assert postrider(instance.folder, "up").returncode == 78
 

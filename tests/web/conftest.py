@@ -43,11 +43,23 @@ _QUICKLY: Final = {"retry_schedule": (0, 1), "worker_request_timeout": 2.0}
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium, without a window. Without one its tests are left out; where REQUIRE_BROWSER is set they fail."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    program = chromium()
     if program is None:
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(_MISSING)
         pytest.skip(_MISSING)
+    async with launched(program) as opened:
+        yield opened
+
+
+def chromium() -> str | None:
+    """The browser's program; None where there is none."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@asynccontextmanager
+async def launched(program: str) -> AsyncIterator[Browser]:
+    """A browser without a window, until the end of the block."""
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
         yield opened

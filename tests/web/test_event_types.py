@@ -137,6 +137,18 @@ async def test_an_event_type_is_created_shown_changed_archived_brought_back_and_
     assert (await client.get("/event-type/invoice.paid")).status_code == 404
 
 
+async def test_a_type_that_messages_have_and_nobody_described_has_a_page_that_leads_to_its_description(
+    operator: Operator, client: httpx.AsyncClient
+) -> None:
+    app = await factories.create_application(client)
+    message = (await client.post(f"/app/{app['id']}/msg", json={"eventType": "user.left", "payload": {}})).json()
+    assert "/dashboard/event-type/user.left" in (await operator.get(f"/app/{app['id']}/msg/{message['id']}")).text
+    missing = await operator.get("/event-type/user.left")
+    assert (missing.status_code, "It is not in the catalogue." in missing.text) == (404, True)
+    assert 'href="/dashboard/event-type-new?name=user.left"' in missing.text
+    assert 'value="user.left"' in (await operator.get("/event-type-new?name=user.left")).text
+
+
 async def test_an_older_version_of_a_schema_stays_when_the_newest_is_changed(
     operator: Operator, client: httpx.AsyncClient
 ) -> None:
@@ -149,7 +161,7 @@ async def test_an_older_version_of_a_schema_stays_when_the_newest_is_changed(
     assert (await client.get("/event-type/invoice.paid")).json()["schemas"] == {"1": {"title": "first"}}
 
 
-@pytest.mark.parametrize("schema", ["{", "[]", '"text"', "[" * 5000])
+@pytest.mark.parametrize("schema", ["{", "[]", '"text"', "[" * 5000, '{"a":' * 300 + "1" + "}" * 300])
 async def test_a_schema_that_is_no_json_object_is_shown_again_with_what_is_wrong(
     operator: Operator, client: httpx.AsyncClient, schema: str
 ) -> None:

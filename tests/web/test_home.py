@@ -62,7 +62,7 @@ async def test_the_first_page_has_what_comes_goes_waits_and_fails_without_any_sc
     page = await operator.page("")
     for text in ("Accepted 10 s 0.5 a second", "Delivered 10 s 0.4 a second", "Success rate 60 s 80 %", "Due 1 "):
         assert text in page
-    assert "Median duration 60 s 12 ms p95 12 ms, p99 12 ms" in page
+    assert "Attempts took 60 s 12 ms p50 p95 12 ms, p99 12 ms" in page
     assert re.search(r"Oldest due 9\d\.\d s", page)
     assert "http://127.0.0.1:1024/?a=<b>&c Acme & Söhne 2 h ago 1,234 503 probes only" in page
     assert "Endpoints that are disabled (1)" in page

@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 from loguru import logger
 
-from app.db.sign_in_failure.counting import Counted, count_failures, forget_failures_of, take_back_failures
+from app.db.sign_in_failure.counting import Counted, count_failure, forget_failures_of, take_back_failures
 from app.db.user.credentials import Credentials, email_of, find_credentials
 from app.errors import AuthenticationFailed, TooManyRequests, Unavailable
 from app.passwords import Passwords
@@ -48,8 +48,13 @@ class Gate:
         """
         account, network = _hash("account", email), _hash("address", _network(address))
         both = _hash("both", email, _network(address))
-        await self._count({both: self._limits.of_both, network: self._limits.of_address})
-        await self._count({account: self._limits.of_account})
+        # One after the other: who is refused for one of them makes no more to remember of the others.
+        for subject, most in (
+            (network, self._limits.of_address),
+            (both, self._limits.of_both),
+            (account, self._limits.of_account),
+        ):
+            await self._count(subject, most)
         try:
             found = await find_credentials(self._pool, email)
             fits = await self.passwords.fits(password, None if found is None else found.password)
@@ -69,16 +74,15 @@ class Gate:
         """A user's email; None if there is no such user."""
         return await email_of(self._pool, organization_id, user_id)
 
-    async def _count(self, most: dict[bytes, int]) -> None:
-        counted = await count_failures(self._pool, dict.fromkeys(most, WINDOW_SECONDS))
-        late = [one for subject, one in counted.items() if one.failures > most[subject]]
-        if late:
+    async def _count(self, subject: bytes, most: int) -> None:
+        counted = await count_failure(self._pool, subject, WINDOW_SECONDS)
+        if counted.failures > most:
             logger.info("a sign-in was refused, because too many have failed")
-            raise _later(late)
+            raise _later(counted)
 
 
-def _later(counted: list[Counted]) -> TooManyRequests:
-    seconds = max(1, ceil(max(one.seconds_left for one in counted)))
+def _later(counted: Counted) -> TooManyRequests:
+    seconds = max(1, ceil(counted.seconds_left))
     text = f"Too many sign-ins have failed. Try again in {ceil(seconds / 60)} minutes."
     return TooManyRequests(text, retry_after=seconds)
 

@@ -6,19 +6,16 @@ from typing import Final
 
 import asyncpg
 
-# What it protects: however many try at once, in whichever processes, none is counted as another one is. The rows are
-# locked in one order, so that two never wait for each other.
+# What it protects: however many try at once, in whichever processes, none is counted as another one is.
 _COUNT: Final = """
-WITH wanted AS (
-    SELECT subject, seconds FROM unnest($1::bytea[], $2::float8[]) AS t(subject, seconds) ORDER BY subject
-)
 INSERT INTO sign_in_failures AS f (subject, failures, ends_at)
-SELECT subject, 1, clock_timestamp() + seconds * interval '1 second' FROM wanted
+VALUES ($1, 1, clock_timestamp() + $2 * interval '1 second')
 ON CONFLICT (subject) DO UPDATE
 SET failures = CASE WHEN f.ends_at > clock_timestamp() THEN f.failures + 1 ELSE 1 END,
     ends_at = CASE WHEN f.ends_at > clock_timestamp() THEN f.ends_at ELSE excluded.ends_at END
-RETURNING subject, failures, extract(epoch FROM ends_at - clock_timestamp())::float8 AS seconds_left
+RETURNING failures, extract(epoch FROM ends_at - clock_timestamp())::float8 AS seconds_left
 """
+# Rows are locked in one order, so that two never wait for each other.
 _TAKE_BACK: Final = """
 UPDATE sign_in_failures SET failures = greatest(failures - 1, 0)
 WHERE subject IN (SELECT subject FROM sign_in_failures WHERE subject = ANY ($1::bytea[]) ORDER BY subject FOR UPDATE)
@@ -35,10 +32,10 @@ class Counted:
     seconds_left: float
 
 
-async def count_failures(pool: asyncpg.Pool, seconds: dict[bytes, float]) -> dict[bytes, Counted]:
-    """Count one failure more of each subject, together with those of the last so many seconds."""
-    rows = await pool.fetch(_COUNT, list(seconds), list(seconds.values()))
-    return {row["subject"]: Counted(row["failures"], row["seconds_left"]) for row in rows}
+async def count_failure(pool: asyncpg.Pool, subject: bytes, seconds: float) -> Counted:
+    """Count one failure more of a subject, together with those of the last so many seconds."""
+    row = await pool.fetchrow(_COUNT, subject, seconds)
+    return Counted(row["failures"], row["seconds_left"])
 
 
 async def take_back_failures(pool: asyncpg.Pool, subjects: Sequence[bytes]) -> None:

@@ -11,7 +11,7 @@ from app.api.auth.models import AppPortalAccessOut
 from app.api.endpoint.models import EndpointOut
 from app.api.paging import ListOut
 from app.web.api_client import ApiError, Query
-from app.web.endpoint.health import healths_of, now_of, series_of, week_of
+from app.web.endpoint.health import healths_of, now_of, series_of
 from app.web.forms import as_json, json_object, number_or_text
 from app.web.page_route import PageRoute
 from app.web.view import View, ViewDep
@@ -58,12 +58,11 @@ async def create(view: ViewDep) -> Response:
 async def show(view: ViewDep, app_id: str) -> Response:
     """One application: how it does, and its endpoints."""
     app = await _application(view, app_id)
-    week, now, endpoints = await asyncio.gather(
-        week_of(view, app.id),
+    now, endpoints = await asyncio.gather(
         now_of(view, app.id),
         view.api.get(ListOut[EndpointOut], f"/app/{app.id}/endpoint", {"limit": _MOST_ENDPOINTS}),
     )
-    values = {"week": week, "now": now, "endpoints": endpoints, "healths": healths_of(endpoints.data, now)}
+    values = {"now": now, "endpoints": endpoints, "healths": healths_of(endpoints.data, now)}
     return view.page("application/show.html", 200, app=app, **values)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.api.endpoint.models import EndpointOut
-from app.api.overview.models import CountsOut, FailingEndpointOut, NowOut, Period, SeriesOut
+from app.api.overview.models import FailingEndpointOut, NowOut, Period, SeriesOut
 from app.web.view import View
 
 
@@ -24,24 +24,11 @@ async def now_of(view: View, app_id: str, endpoint_id: str | None = None) -> Now
     return await view.api.get(NowOut, "/stats/now", {"app_id": app_id, "endpoint_id": endpoint_id})
 
 
-async def week_of(view: View, app_id: str, endpoint_id: str | None = None) -> CountsOut | None:
-    """What was tried in the last seven days; None where the token may not read it.
-
-    Of what was counted already: deliveries themselves would have to be counted for each look at the page.
-    """
-    if not view.may_read("v1.statistics.series"):
-        return None
-    return (await _series(view, app_id, endpoint_id, Period.WEEK)).total
-
-
 async def series_of(view: View, app_id: str, endpoint_id: str | None = None) -> SeriesOut:
     """What a chart shows, of the period that the page's address names."""
     wanted = view.query("period")
-    return await _series(view, app_id, endpoint_id, Period(wanted) if wanted in set(Period) else Period.DAY)
-
-
-async def _series(view: View, app_id: str, endpoint_id: str | None, period: Period) -> SeriesOut:
-    query = {"app_id": app_id, "endpoint_id": endpoint_id, "period": period.value}
+    period = wanted if wanted in set(Period) else Period.DAY.value
+    query = {"app_id": app_id, "endpoint_id": endpoint_id, "period": period}
     return await view.api.get(SeriesOut, "/stats/series", query)
 
 

@@ -13,7 +13,7 @@ from app.api.paging import ListOut
 from app.api.throttle.models import EndpointThrottleRateStatusOut
 from app.web.api_client import ApiError, Query
 from app.web.endpoint.form import EndpointForm, event_types_of
-from app.web.endpoint.health import healths_of, now_of, series_of, week_of
+from app.web.endpoint.health import healths_of, now_of, series_of
 from app.web.page_route import PageRoute
 from app.web.view import View, ViewDep
 
@@ -57,9 +57,8 @@ async def show(view: ViewDep, app_id: str, endpoint_id: str) -> Response:
     """One endpoint: how it does, and what it was sent lately."""
     endpoint = await endpoint_of(view, app_id, endpoint_id)
     path = f"/app/{app_id}/endpoint/{endpoint.id}"
-    now, week, attempts = await asyncio.gather(
+    now, attempts = await asyncio.gather(
         now_of(view, app_id, endpoint.id),
-        week_of(view, app_id, endpoint.id),
         _attempts(view, app_id, endpoint.id),
     )
     throttling = None
@@ -67,7 +66,7 @@ async def show(view: ViewDep, app_id: str, endpoint_id: str) -> Response:
     if now is None or now.backlog.due:
         throttling = await view.api.get(EndpointThrottleRateStatusOut, f"{path}/rate-limit-status")
     health = healths_of([endpoint], now)[endpoint.id]
-    values = {"health": health, "now": now, "week": week, "throttling": throttling, "attempts": attempts}
+    values = {"health": health, "now": now, "throttling": throttling, "attempts": attempts}
     return view.page("endpoint/show.html", 200, app_id=app_id, endpoint=endpoint, **values)
 
 

@@ -23,8 +23,8 @@ router: Final = APIRouter(prefix="/dashboard", route_class=PageRoute, include_in
 # Not below PATH: what follows there is a name, and any word may be one.
 @router.get("/event-type-new")
 async def ask(view: ViewDep) -> Response:
-    """The form of a new event type."""
-    return _form(view, None, {})
+    """The form of a new event type; `name` is what it may be called."""
+    return _form(view, None, {"name": view.query("name")})
 
 
 @router.post("/event-type-new")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.api.catalog.export import newest_version
 from app.api.event_type.models import EventTypeOut
 from app.api.paging import ListOut
-from app.web.api_client import Query
+from app.web.api_client import ApiError, Query
 from app.web.event_type.schema import Property, example_of, has_example, properties_of
 from app.web.page_route import PageRoute
 from app.web.view import ViewDep
@@ -49,7 +49,13 @@ async def index(view: ViewDep) -> Response:
 @both.get(PATH + "/{name}")
 async def show(view: ViewDep, name: str) -> Response:
     """One event type: what it says, and what its messages look like."""
-    event_type = await view.api.get(EventTypeOut, f"{PATH}/{name}")
+    try:
+        event_type = await view.api.get(EventTypeOut, f"{PATH}/{name}")
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        # Pages of messages lead here, and those may be of a type that is not in the catalogue.
+        return view.page("event_type/missing.html", 404, name=name)
     return view.page("event_type/show.html", event_type=event_type, versions=_versions(event_type))
 
 
