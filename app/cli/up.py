@@ -221,7 +221,7 @@ class Up:
         say(f"  Docs       {url}/docs")
         say(f"  Token      {token}")
         say("  Webhooks of providers (Stripe, GitHub, …) arrive at sources: docs/how-to/receive-webhooks.md")
-        say("  Beside it, give other commands the same POSTRIDER_LISTEN_ADDRESS and POSTRIDER_DATA_DIR, if they are set.")
+        say("  Beside it, give other commands the same POSTRIDER_LISTEN_ADDRESS and POSTRIDER_DATA_DIR, if set.")
         say()
         self._console.title("An application and a first message, with curl:")
         say(curl_example(url, token))

@@ -78,12 +78,13 @@ def duration(milliseconds: float | None) -> str:
 
 def pretty(value: object) -> str:
     """JSON, indented; what is no JSON, as it is."""
-    if isinstance(value, bytes | str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    try:
+        parsed = orjson.loads(text) if isinstance(text, str) else text
+        return orjson.dumps(parsed, option=orjson.OPT_INDENT_2).decode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        # Or so deep that it can be read, and not be written.
+        return str(text)
 
 
 def _plain(value: object) -> object:

@@ -259,6 +259,7 @@ MISTAKES: dict[str, tuple[Trial, Code, str]] = {
         "divided",
     ),
     "SHA-512": (Trial(signature=made(RAW_KEY, CONTENT + BODY, "sha512")), "signature-form", "SHA-512"),
+    "signature cut off": (Trial(signature=signed(BODY)[:15]), "signature-form", "It has 9 bytes."),
     "no signature at all": (Trial(signature="v1,???"), "signature-form", "cannot be read"),
     "Ed25519, shared secret": (Trial(signature=signed(BODY, PAIR)), "key-kind", "Ed25519"),
     "shared secret, public key": (Trial(secrets=given_secret(PAIR.public_text)), "key-kind", "shared secret"),

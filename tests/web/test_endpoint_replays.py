@@ -120,7 +120,15 @@ async def test_pending_deliveries_are_called_off(
 
 
 @pytest.mark.parametrize(
-    "query", ["operation=recover&span=", "operation=recover&span=&since=never", "operation=x&span=1h", ""]
+    "query",
+    [
+        "operation=recover&span=",
+        "operation=recover&span=&since=never",
+        # In UTC it would be before the year 1.
+        "operation=recover&span=&since=0001-01-01T00:00%2B14:00",
+        "operation=x&span=1h",
+        "",
+    ],
 )
 async def test_a_replay_that_makes_no_sense_is_asked_for_again(operator: Operator, endpoint: str, query: str) -> None:
     answer = await operator.get(f"{endpoint}/replay/estimate?{query}")

@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.web.message.indented import indented
+from app.web.rendering import pretty
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -26,7 +27,7 @@ def test_it_means_the_same_and_looks_as_python_would_write_it(value: object, asc
 
 
 @pytest.mark.parametrize(
-    ("text", "pretty"),
+    ("text", "expected"),
     [
         ('{"a":1.10,"a":12345678901234567890123,"e":1E+2}',
          '{\n  "a": 1.10,\n  "a": 12345678901234567890123,\n  "e": 1E+2\n}'),
@@ -34,8 +35,8 @@ def test_it_means_the_same_and_looks_as_python_would_write_it(value: object, asc
         ('{"a":"\\u00fc \\" {[,:]}"}', '{\n  "a": "\\u00fc \\" {[,:]}"\n}'),
     ],
 )  # fmt: skip
-def test_numbers_names_and_escapes_stay_as_they_are(text: str, pretty: str) -> None:
-    assert indented(text) == pretty
+def test_numbers_names_and_escapes_stay_as_they_are(text: str, expected: str) -> None:
+    assert indented(text) == expected
 
 
 @hypothesis_settings(max_examples=50, deadline=None)
@@ -56,3 +57,9 @@ def test_a_string_that_was_cut_takes_no_longer_than_others(end: str) -> None:
     begun = process_time()
     assert indented(cut).endswith('\\"' * 100 + end)
     assert process_time() - begun < 1
+
+
+def test_what_is_too_deep_to_be_written_is_shown_as_it_is() -> None:
+    deep = "[" * 300 + "]" * 300
+    assert pretty(deep) == pretty(deep.encode()) == deep
+    assert pretty('{"a":[]}') == '{\n  "a": []\n}'

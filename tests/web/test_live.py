@@ -46,3 +46,21 @@ async def test_a_message_page_brings_the_reasons_and_its_payload_is_copied(
     await expect(block.get_by_text("Copied")).to_be_visible()
     copied = await dashboard.evaluate("navigator.clipboard.readText()")
     assert copied == '{\n  "id": "in_4711"\n}'
+
+
+async def test_a_message_page_shows_what_comes_of_it_until_nothing_more_is_about_to_happen(
+    dashboard: Page, client: httpx.AsyncClient, worker: Runtime, receiver: Receiver
+) -> None:
+    application = str((await factories.create_application(client))["id"])
+    await factories.create_endpoint(client, application, receiver.url)
+    receiver.answer = lambda _arrival: Answer(418)
+    message = (await factories.publish(client, application))["id"]
+    await dashboard.goto(f"/dashboard/app/{application}/msg/{message}")
+    await expect(dashboard.locator("#course[hx-get]")).to_have_count(1)
+    worker.ring(range(64))
+    await expect(dashboard.get_by_text("status 418").first).to_be_visible()
+    await expect(dashboard.get_by_text("Resend or recover it.")).to_be_visible()
+    await expect(dashboard.locator("#course[hx-get]")).to_have_count(0)
+    receiver.answer = lambda _arrival: Answer(204)
+    await dashboard.get_by_role("button", name="Resend").click()
+    await expect(dashboard.get_by_text("status 204")).to_be_visible()

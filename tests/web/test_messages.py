@@ -98,6 +98,14 @@ async def test_a_message_is_shown_with_its_payload_and_what_became_of_it(operato
     assert f"/dashboard/app/{shop.application}/msg/{message}/explain" in answer.text
 
 
+async def test_what_is_due_is_not_said_to_be_tried_next_in_the_past(operator: Operator, shop: Shop) -> None:
+    message = await shop.message()
+    await shop.delivery(message, 1)
+    await shop.due(message, after=-30)
+    page = await operator.page(f"/app/{shop.application}/msg/{message}")
+    assert ("It is due: it is being sent, or waits" in page, "Next attempt" in page) == (True, False)
+
+
 async def test_a_large_payload_is_cut_and_can_be_downloaded_byte_for_byte(operator: Operator, shop: Shop) -> None:
     payload = b'{"x":"' + b"a" * 200_000 + b'","end":1.10}'
     message = await shop.message(payload=payload)
@@ -170,6 +178,16 @@ async def test_a_message_that_is_refused_is_shown_again_with_the_reason(
     assert answer.status_code == 422
     assert text in read(answer)
     assert fields["payload"] in read(answer)
+
+
+async def test_the_live_page_has_first_what_ended_last(operator: Operator, shop: Shop) -> None:
+    message = await shop.message()
+    slow = await shop.attempt(message, age=40)
+    quick = await shop.attempt(message, age=39)
+    pool = shop.database.pool
+    await pool.execute("UPDATE attempts SET created_at = created_at + interval '30 seconds' WHERE id = $1", slow)
+    page = (await operator.get(f"/app/{shop.application}/live")).text
+    assert page.index(slow) < page.index(quick)
 
 
 async def test_what_is_live_is_sent_again_only_when_it_has_changed(operator: Operator, shop: Shop) -> None:

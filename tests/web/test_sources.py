@@ -55,6 +55,9 @@ async def test_a_source_is_created_changed_paused_and_deleted_and_its_secret_is_
     page = (await operator.get(place)).text
     assert made["ingestUrl"] in page
     assert "Stripe-Signature" in page
+    assert f'href="/dashboard/app/{made["applicationId"]}/endpoint-new">Create an endpoint' in page
+    await factories.create_endpoint(client, made["applicationId"])
+    assert "nobody gets it yet" not in await operator.page(place)
     form = (await operator.get(f"{place}/edit")).text
     assert SECRET not in page + form
     # What was left empty stays; what was taken away is gone.
@@ -150,3 +153,14 @@ async def test_kinds_are_found_while_one_types(dashboard: Page) -> None:
     await expect(dashboard.locator("#kinds a")).to_have_text(["Bitbucket", "GitHub", "GitLab"][1:])
     await dashboard.get_by_role("link", name="GitHub").click()
     await expect(dashboard.get_by_role("heading", level=1)).to_have_text("New source: GitHub")
+
+
+async def test_a_token_whose_scopes_hold_sources_alone_sees_a_source(
+    app: FastAPI, operator: Operator, client: httpx.AsyncClient, organization_id: str
+) -> None:
+    place = await operator.done("/source-new", {"kind": "stripe", "name": "Payments", "config_secret": SECRET})
+    path = f"/management/authentication/{organization_id}/api-token"
+    made = await client.post(path, json={"name": "sources", "scopes": ["v1.ingest.source.*"]})
+    assert made.status_code == 200, made.text
+    page = await (await signed_in(app, made.json()["token"])).page(place)
+    assert ("Stripe-Signature" in page, "nobody gets it yet" in page) == (True, False)

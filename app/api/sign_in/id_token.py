@@ -157,10 +157,7 @@ def _is_address(email: str) -> bool:
     A Kelvin sign (U+212A) is a k in lower case: whoever has an address with one is not who has the other.
     """
     return (
-        email.count("@") == 1
-        and len(email) <= _LONGEST_EMAIL
-        and email.isprintable()
-        and is_normalized("NFKC", email)
+        email.count("@") == 1 and len(email) <= _LONGEST_EMAIL and email.isprintable() and is_normalized("NFKC", email)
     )
 
 

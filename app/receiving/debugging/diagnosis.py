@@ -18,6 +18,8 @@ MOST_SECRETS: Final = 8
 MOST_OF_SECRET: Final = 4096
 
 _ORDER: Final[tuple[Level, ...]] = ("mistake", "right", "warning", "note")
+# Bytes of a signature: HMAC-SHA256, Ed25519.
+_LENGTHS: Final = frozenset({32, 64})
 _HEADER: Final = "The signature in the header"
 _COMPUTED: Final = "What your code computed"
 
@@ -191,6 +193,15 @@ def _not_found(question: Question, given: Sequence[Given], tries: int) -> Findin
             "The signature cannot be read.",
             "The header holds no base64 and no hexadecimal.",
             "It is v1, and base64: copy the header whole.",
+        )
+    lengths = {len(each.value) for each in given}
+    if tries == 0 and lengths.isdisjoint(_LENGTHS):
+        return Finding(
+            "signature-form",
+            "mistake",
+            "The signature was cut off, or is none.",
+            f"It has {' or '.join(map(str, sorted(lengths)))} bytes. Those of v1 have 32 (HMAC-SHA256), of v1a 64.",
+            "Copy the header whole.",
         )
     if versions == {"v1a"} and kinds == {"symmetric"}:
         return Finding(

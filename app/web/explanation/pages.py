@@ -11,7 +11,7 @@ from app.web.api_client import Query
 from app.web.page_route import PageRoute
 from app.web.view import ViewDep
 
-_PER_PAGE: Final = 50
+PER_PAGE: Final = 50
 
 both: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -20,7 +20,7 @@ both: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
 async def explain(view: ViewDep, app_id: str, msg_id: str) -> Response:
     """Every endpoint of the application: whether the message is for it, why, what was tried, what comes next."""
     path = f"/app/{app_id}/msg/{msg_id}/explain"
-    query: Query = {"limit": _PER_PAGE, "iterator": view.query("iterator")}
+    query: Query = {"limit": PER_PAGE, "iterator": view.query("iterator")}
     page = await view.api.get(ListOut[ExplanationOut], path, query)
     if view.is_htmx:
         return view.fragment("message/explain.html", page=page, app_id=app_id, msg_id=msg_id)

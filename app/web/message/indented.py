@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-# RFC 8259: strings, and what stands between them. Spaces are what is replaced. A string that the text breaks off is one,
-# too: or else each quotation mark in it would be tried as the beginning of another one, which takes as long again.
+# RFC 8259: strings, and what stands between them. Spaces are what is replaced. A string that the text breaks off is
+# one, too: or else each quotation mark in it would be tried as the beginning of another one, which takes as long again.
 _PART: Final = re.compile(r'"(?:[^"\\]|\\.?)*+(?:"|\Z)|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _INDENT: Final = "  "
 _DEEPEST: Final = 64

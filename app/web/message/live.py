@@ -61,7 +61,8 @@ async def _newest(view: View, app_id: str) -> _Shown:
         view.api.get(ListOut[MessageAttemptOut], f"/app/{app_id}/attempt", of_attempts),
     )
     tried = [one for one in attempts.data if not wanted or (one.msg is not None and one.msg.event_type in wanted)]
-    tried = tried[:_MOST_SHOWN]
+    # The list is in the order in which they began; what the page shows is when they ended.
+    tried = sorted(tried[:_MOST_SHOWN], key=lambda one: one.timestamp, reverse=True)
     shown = [*(message.id for message in messages.data), *(attempt.id for attempt in tried)]
     seen = hashlib.sha256(" ".join(shown).encode()).hexdigest()[:16]
     return _Shown(messages.data, tried, event_types, status, seen)

@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from app import clock
 from app.api.attempt.models import EmptyOut, MessageAttemptOut, MessageEndpointOut
+from app.api.explanation.models import ExplanationOut
 from app.api.history.models import MessageRawPayloadOut
 from app.api.message.models import MessageOut
 from app.api.paging import ListOut
 from app.api.source_event.models import ReceivedOut
 from app.web.api_client import ApiError, Query
+from app.web.explanation.pages import PER_PAGE
 from app.web.message.indented import indented
 from app.web.message.search import Asked, looked_back_to
 from app.web.page_route import PageRoute
@@ -24,6 +28,8 @@ _MOST_ATTEMPTS: Final = 250
 _MOST_ENDPOINTS: Final = 100
 _MOST_SHOWN: Final = 65_536
 """Characters of a payload on a page; the rest can be downloaded."""
+_UNDER_WAY: Final = frozenset({"pending", "sending"})
+_SOON: Final = timedelta(seconds=10)
 _EMPTY: Final = ListOut[MessageOut](data=[], iterator=None, done=True)
 
 both: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -45,6 +51,15 @@ class _Delivery:
 
     endpoint: MessageEndpointOut
     attempts: Sequence[MessageAttemptOut]
+
+    def waits_until(self, moment: datetime) -> bool:
+        """Whether it is tried, or goes on, by then."""
+        at = self.endpoint.next_attempt
+        return self.endpoint.status_text in _UNDER_WAY and (at is None or at <= moment)
+
+    @property
+    def is_due(self) -> bool:
+        return self.waits_until(clock.now())
 
 
 @both.get("/app/{app_id}/msg")
@@ -76,8 +91,10 @@ async def index(view: ViewDep, app_id: str) -> Response:
 
 @both.get("/app/{app_id}/msg/{msg_id}")
 async def show(view: ViewDep, app_id: str, msg_id: str) -> Response:
-    """One message: its payload, and its deliveries."""
+    """One message: its payload, and its deliveries; htmx asks for what becomes of them."""
     path = f"/app/{app_id}/msg/{msg_id}"
+    if view.is_htmx:
+        return await _course(view, app_id, msg_id)
     message, payload, deliveries, received = await asyncio.gather(
         view.api.get(MessageOut, path, {"with_content": False}),
         _payload(view, path),
@@ -88,10 +105,28 @@ async def show(view: ViewDep, app_id: str, msg_id: str) -> Response:
         "message/show.html",
         app_id=app_id,
         message=message,
+        message_id=message.id,
         payload=payload,
         deliveries=deliveries,
+        moving=_moving(deliveries),
+        explanations=None,
         received=received,
     )
+
+
+async def _course(view: View, app_id: str, msg_id: str) -> Response:
+    """The part of a message's page that changes."""
+    deliveries, explanations = await asyncio.gather(
+        _deliveries(view, app_id, msg_id), _explanations(view, app_id, msg_id)
+    )
+    values = {"deliveries": deliveries, "moving": _moving(deliveries), "explanations": explanations}
+    return view.fragment("message/course.html", 200, app_id=app_id, message_id=msg_id, **values)
+
+
+def _moving(deliveries: Sequence[_Delivery]) -> bool:
+    """Whether something is about to happen."""
+    soon = clock.now() + _SOON
+    return any(delivery.waits_until(soon) for delivery in deliveries)
 
 
 @both.get("/app/{app_id}/msg/{msg_id}/payload")
@@ -107,7 +142,7 @@ async def resend(view: ViewDep, app_id: str, msg_id: str, endpoint_id: str) -> R
     """Have a message tried once more, now."""
     path = f"/app/{app_id}/msg/{msg_id}"
     await view.api.post(EmptyOut, f"{path}/endpoint/{endpoint_id}/resend")
-    return view.redirect(path, said="It is tried once more, now. Open the page again for what comes of it.")
+    return view.redirect(path, said="It is tried once more, now.")
 
 
 async def _received(view: View, path: str) -> ReceivedOut | None:
@@ -150,6 +185,13 @@ async def _deliveries(view: View, app_id: str, msg_id: str) -> list[_Delivery]:
         _Delivery(endpoint, [one for one in reversed(tried.data) if one.endpoint_id == endpoint.id])
         for endpoint in reached.data
     ]
+
+
+async def _explanations(view: View, app_id: str, msg_id: str) -> ListOut[ExplanationOut] | None:
+    if not view.may_read("v1.message.explain"):
+        return None
+    query: Query = {"limit": PER_PAGE}
+    return await view.api.get(ListOut[ExplanationOut], f"/app/{app_id}/msg/{msg_id}/explain", query)
 
 
 def _segment(reference: str) -> str:

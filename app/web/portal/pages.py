@@ -38,7 +38,8 @@ async def sign_in(view: AnyoneDep) -> Response:
     """Begin a session with a link's key, which is good for one."""
     key = read_key(view.field("key"))
     is_other = view.is_signed_in and view.session.caller.application_id != key.app_id
-    # Whoever has a portal can make others open it, and what they enter there is theirs. A frame shows what its page wants.
+    # Whoever has a portal can have others open it, and what those enter there is theirs. A frame shows what its page
+    # wants.
     if is_other and not _is_framed(view) and view.field(SWITCH) != "on":
         fields = {name: view.field(name) for name in ("key", "theme", *PARAMETERS)}
         return view.page("portal/switch.html", theme=view.cookies.theme, fields=fields)

@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from app.api.endpoint.models import EndpointOut
 from app.api.message.models import MessageOut
 from app.api.paging import ListOut
 from app.api.source.models import IngestSourceOut
@@ -64,7 +65,9 @@ async def rejected(view: ViewDep, source_id: str) -> Response:
 
 async def _show(view: View, source_id: str, outcome: IngestSourceTriggerOut | None) -> Response:
     source = await view.api.get(IngestSourceOut, f"{API}/{source_id}")
-    received, log = await asyncio.gather(_received(view, source), _log(view, source))
+    received, log, is_delivered = await asyncio.gather(
+        _received(view, source), _log(view, source), _is_delivered(view, source)
+    )
     return view.page(
         "source/show.html",
         source=source,
@@ -72,12 +75,15 @@ async def _show(view: View, source_id: str, outcome: IngestSourceTriggerOut | No
         samples=names_of(source.provider),
         received=received,
         log=log,
+        is_delivered=is_delivered,
         outcome=outcome,
     )
 
 
 async def _received(view: View, source: IngestSourceOut) -> list[MessageOut]:
     """The newest messages of its application that are this source's, as far as their names say."""
+    if not view.may_read("v1.message.list"):
+        return []
     query: Query = {"limit": _LOOKED_AT, "with_content": False}
     page = await view.api.get(ListOut[MessageOut], f"/app/{source.application_id}/msg", query)
     provider = all_providers().get(source.provider)
@@ -89,6 +95,14 @@ async def _received(view: View, source: IngestSourceOut) -> list[MessageOut]:
         or (message.event_id is None and message.event_type.startswith(prefix))
     )
     return list(mine)[:_MOST_RECEIVED]
+
+
+async def _is_delivered(view: View, source: IngestSourceOut) -> bool:
+    """Whether its application has an endpoint, as far as one may know."""
+    if not view.may_read("v1.endpoint.list"):
+        return True
+    endpoints = await view.api.get(ListOut[EndpointOut], f"/app/{source.application_id}/endpoint", {"limit": 1})
+    return bool(endpoints.data)
 
 
 async def _log(view: View, source: IngestSourceOut) -> list[IngestLogOut]:

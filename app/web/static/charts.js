@@ -18,7 +18,7 @@
 
   const duration = (value) => {
     if (value == null) return "–";
-    return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(value < 10000 ? 1 : 0)} s`;
+    return value < 1000 ? `${Number(value.toFixed(value < 10 ? 2 : 0))} ms` : `${(value / 1000).toFixed(value < 10000 ? 1 : 0)} s`;
   };
   const count = (value) => (value == null ? "–" : value.toLocaleString("en"));
 

@@ -53,7 +53,7 @@ _PICTURES: Final = (
     Picture("home", "?period=24h"),
     Picture("home-mobile", "?period=24h", 844, 390, "dark"),
     Picture("endpoint", "/app/{app_id}/endpoint/{failing_id}", 1000),
-    Picture("message", "/app/{app_id}/msg/{msg_id}", 1000),
+    Picture("message", "/app/{app_id}/msg/{msg_id}", 1180),
     Picture("attempt", "/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}", 960, colours="dark"),
     Picture("portal", "/app/{app_id}/endpoint/{endpoint_id}", 1000, 1200, portal=True),
     Picture("signature", "/signature?app_id={app_id}", 960, do=_debug),
@@ -64,14 +64,14 @@ async def _take(browser: Browser, stage: Stage, picture: Picture) -> None:
     size = {"width": picture.width, "height": picture.height}
     async with tab(browser, stage.url, viewport=size, color_scheme=picture.colours) as page:
         if picture.portal:
-            answer = await stage.client.post(f"/auth/app-portal-access/{MAIN}", json={})
-            looks = f"?primaryColor={_BRAND}&name=Blue+Kettle+Coffee"
-            await page.goto(answer.json()["url"].replace("#", f"{looks}#"))
+            link = (await stage.client.post(f"/auth/app-portal-access/{MAIN}", json={})).json()["url"]
+            await page.goto(link.replace("#", f"?primaryColor={_BRAND}&name=Blue+Kettle+Coffee#"))
             await page.wait_for_url("**/portal/app/**")
         else:
             await sign_in(page, stage.token)
         prefix = "/portal" if picture.portal else "/dashboard"
-        await page.goto(prefix + picture.path.format_map(stage.world.ids))
+        answer = await page.goto(prefix + picture.path.format_map(stage.world.ids))
+        assert answer is not None and answer.ok, f"{page.url} is refused"
         await picture.do(page, stage)
         # Charts are drawn, and what htmx loads is there.
         await page.wait_for_load_state("networkidle")

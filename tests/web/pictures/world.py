@@ -63,6 +63,12 @@ _LIVE_SECONDS: Final = 14.0
 _EACH: Final = 0.07
 _REFUSED: Final = "SELECT id FROM attempts WHERE message_id = $1 AND status = 2 ORDER BY id LIMIT 1"
 _RENAME: Final = r"UPDATE {table} SET url = regexp_replace(url, '^http://127\.0\.0\.1:\d+/', 'https://')"
+# As the history has it; revision 0 is what holds although the endpoint was changed.
+_DOWN_SINCE: Final = """
+UPDATE endpoint_health SET revision = 0, first_failure_at = now() - interval '26 minutes',
+                           opened_at = now() - interval '25 minutes'
+WHERE first_failure_at IS NOT NULL
+"""
 # For the same pictures each time, as far as time allows.
 _CHANCE: Final = random.Random(8)
 
@@ -109,6 +115,7 @@ async def pretend(client: httpx.AsyncClient, pool: asyncpg.Pool, world: World) -
     """Show what was delivered to this machine as if it had gone to the customers' own; and what else there is."""
     for table in ("endpoints", "attempts"):
         await pool.execute(_RENAME.format(table=table))
+    await pool.execute(_DOWN_SINCE)
     source = await factories.create_source(client, name="Stripe, live", uid="stripe-live")
     return World({**world.ids, "source_id": source["id"]})
 
