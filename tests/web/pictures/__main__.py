@@ -71,7 +71,8 @@ async def _take(browser: Browser, stage: Stage, picture: Picture) -> None:
             await sign_in(page, stage.token)
         prefix = "/portal" if picture.portal else "/dashboard"
         answer = await page.goto(prefix + picture.path.format_map(stage.world.ids))
-        assert answer is not None and answer.ok, f"{page.url} is refused"
+        assert answer is not None
+        assert answer.ok, f"{page.url} is refused"
         await picture.do(page, stage)
         # Charts are drawn, and what htmx loads is there.
         await page.wait_for_load_state("networkidle")
