@@ -58,6 +58,7 @@ class Signals:
     def __init__(self, hurry: Callable[[], None]) -> None:
         self._hurry = hurry
         self._first = 0.0
+        self._raised: Stopping | None = None
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._receive)
@@ -66,10 +67,16 @@ class Signals:
         """From now on this process ends anyway."""
         self._first = self._first or time.monotonic()
 
+    def check(self) -> None:
+        """Raise again what was raised and got lost: where Python was finalizing an object, say, it only prints it."""
+        if self._raised is not None:
+            raise self._raised
+
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if not self._first:
             self._first = time.monotonic()
-            raise Stopping(signal.Signals(number))
+            self._raised = Stopping(signal.Signals(number))
+            raise self._raised
         # `make` passes on the SIGTERM that its whole process group got: within a second, it is the same request.
         if time.monotonic() - self._first > 1.0:
             self._hurry()
@@ -91,7 +98,7 @@ class Up:
 
     def run(self) -> int:
         """Start everything, keep it running until a signal, and end it. The exit code; CannotRun if it fails."""
-        signals = Signals(self._supervisor.kill_children)
+        self._signals = signals = Signals(self._supervisor.kill_children)
         lock = FolderLock(self._data)
         try:
             with lock:
@@ -197,6 +204,7 @@ class Up:
     def _await_health(self, children: list[Child]) -> None:
         begun = time.monotonic()
         while True:
+            self._signals.check()
             for child in children:
                 code = child.process.poll()
                 if code is not None:
@@ -235,6 +243,7 @@ class Up:
         until = time.monotonic() + 60
         while time.monotonic() < until:
             time.sleep(0.2)
+            self._signals.check()
             self._supervisor.check()
         _bound_logs(self._logs)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from app import ids
 from app.cli.process import free_port
-from app.cli.up import called
+from app.cli.up import Signals, Stopping, called
 from tests.cli.command import one_line, postrider, processes_naming, start, until
 from tests.servers import Servers
 
@@ -174,6 +175,23 @@ def what_it_prints_works(instance: Instance) -> str:
     pasted = subprocess.run(["sh", "-ec", example[0]], capture_output=True, text=True, timeout=30, check=False)
     assert pasted.stdout == 'received and verified: {"invoice":1}\n', pasted
     return token
+
+
+def test_a_signal_is_not_lost_where_its_exception_is() -> None:
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    signals = Signals(lambda: None)
+    try:
+        signals.check()
+        # As where an object is finalized: whatever is raised there is printed, and the program goes on.
+        with suppress(Stopping):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Stopping) as raised:
+            signals.check()
+        assert raised.value.number == signal.SIGINT
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_ctrl_c_ends_it_while_it_starts_too_and_leaves_nothing(instance: Instance) -> None:
