@@ -12,7 +12,7 @@ from app.db.pending_delivery.replay import ReplayArguments, Replaying, Stretch
 
 MOST_COUNTED: Final = 10_000
 # Seconds after which no other stretch is begun; one takes some milliseconds.
-_BUDGET: Final = 0.03
+_BUDGET: Final = 0.02
 _STRETCH: Final = 500
 # As the worker's walks: planned for the arguments at hand, of which it depends how many partitions are looked into.
 _PLANNED: Final = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
