@@ -155,6 +155,8 @@ def test_a_program_that_the_shell_does_not_find_is_shown_with_its_path(
 
 def what_it_prints_works(instance: Instance) -> str:
     """Paste its examples; the token that they use."""
+    # The last of them comes some lines after it has said that it is ready.
+    until(lambda: "\nEOF\n" in instance.output, 10, "both examples are printed")
     printed = instance.output
     assert instance.url in printed
     assert httpx.get(f"{instance.url}/docs").status_code == 200
