@@ -1,5 +1,6 @@
 """Transformations, from the API to what arrived."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -284,7 +285,10 @@ async def test_what_code_throws_is_not_in_our_log(
     sink = logger.add(lambda line: lines.append(str(line)), level="TRACE", serialize=True)
     ring()
     await eventually(database, ATTEMPTS, message["id"])
+    # The line of an attempt comes once it is recorded.
+    async with asyncio.timeout(5):
+        while not any(message["id"] in line for line in lines):
+            await asyncio.sleep(0.01)
     logger.remove(sink)
     told = [line for line in lines if message["id"] in line]
-    assert told
     assert all("transformation" in line and "canary-4711" not in line for line in told)
