@@ -5,20 +5,16 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_OF_ORGANIZATION: Final = "a.organization_id = :organization_id AND a.deleted_at IS NULL AND NOT a.operational"
+from app.db.application.across import LOOKED_IN, OF_ORGANIZATION, FoundPage, page_of
+
 _SHOWN: Final = "e.id, e.uid, e.url, e.disabled, a.id AS app_id, a.uid AS app_uid, a.name AS app_name"
 _BY_ID: Final = f"""
 SELECT {_SHOWN} FROM endpoints e JOIN applications a ON a.id = e.application_id
-WHERE e.id = :reference AND e.deleted_at IS NULL AND {_OF_ORGANIZATION}
+WHERE e.id = :reference AND e.deleted_at IS NULL AND {OF_ORGANIZATION}
 """
 # Uids are unique in an application, and indexed by it: so many applications are looked in for one page.
 _BY_UID: Final = f"""
-WITH looked_in AS MATERIALIZED (
-    SELECT a.id, a.uid, a.name, row_number() OVER (ORDER BY a.id) AS place
-    FROM applications a
-    WHERE {_OF_ORGANIZATION} AND a.id > :after
-    ORDER BY a.id LIMIT :looked_in
-)
+WITH {LOOKED_IN}
 SELECT {_SHOWN}, e.id IS NOT NULL AS is_wanted, a.place = :looked_in AS is_last
 FROM looked_in a
 LEFT JOIN endpoints e ON e.application_id = a.id AND e.uid = :reference AND e.deleted_at IS NULL
@@ -39,17 +35,9 @@ class Found(NamedTuple):
     app_name: str
 
 
-class FoundPage(NamedTuple):
-    """Part of what was found; `reached` is the application up to which was looked, if there are more."""
-
-    rows: list[Found]
-    done: bool
-    reached: str | None = None
-
-
 async def find_across_applications(
     session: AsyncSession, organization_id: str, reference: str, after: str | None, limit: int, looked_in: int
-) -> FoundPage:
+) -> FoundPage[Found]:
     """The endpoints that `reference` names, in the order of their applications, from the one after `after` on.
 
     Of an id there is one at most; of a uid one in each of `looked_in` applications.
@@ -59,7 +47,4 @@ async def find_across_applications(
         return FoundPage([Found(*row) for row in await session.execute(text(_BY_ID), named)], True)
     values = {**named, "after": after or "", "most": limit + 1, "looked_in": looked_in}
     rows = (await session.execute(text(_BY_UID), values)).all()
-    found = [Found(*row[:-2]) for row in rows if row.is_wanted]
-    is_full = len(found) > limit
-    is_cut = bool(rows) and rows[-1].is_last and not is_full
-    return FoundPage(found[:limit], not is_full and not is_cut, rows[-1].app_id if is_cut else None)
+    return page_of(rows, Found, limit)

@@ -6,14 +6,15 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.application.across import LOOKED_IN, OF_ORGANIZATION, FoundPage, page_of
+
 MOST_APPLICATIONS: Final = 10_000
 """Applications in which one page looks for an event id: there is no index of event ids alone, which would be written
 for every message that has one."""
 _SHOWN: Final = "m.id, m.event_id, m.event_type, m.created_at, a.id AS app_id, a.uid AS app_uid, a.name AS app_name"
-_OF_ORGANIZATION: Final = "a.organization_id = :organization_id AND a.deleted_at IS NULL AND NOT a.operational"
 _BY_ID: Final = f"""
 SELECT {_SHOWN} FROM messages m JOIN applications a ON a.id = m.application_id
-WHERE m.id = :reference AND {_OF_ORGANIZATION}
+WHERE m.id = :reference AND {OF_ORGANIZATION}
 """
 # An id of an attempt does not tell of which message it is; the partition that holds it is known by it.
 _BY_ATTEMPT: Final = f"""
@@ -21,16 +22,11 @@ SELECT {_SHOWN}
 FROM (SELECT message_id FROM attempts WHERE id = :reference LIMIT 1) t
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = t.message_id LIMIT 1) m
 JOIN applications a ON a.id = m.application_id
-WHERE {_OF_ORGANIZATION}
+WHERE {OF_ORGANIZATION}
 """
 _BY_EVENT_ID: Final = f"""
-WITH looked_in AS MATERIALIZED (
-    SELECT a.id, a.uid, a.name, row_number() OVER (ORDER BY a.id) AS place
-    FROM applications a
-    WHERE {_OF_ORGANIZATION} AND a.id > :after
-    ORDER BY a.id LIMIT :looked_in
-)
-SELECT m.id, m.event_id, m.event_type, m.created_at, a.id AS app_id, a.uid AS app_uid, a.name AS app_name,
+WITH {LOOKED_IN}
+SELECT {_SHOWN},
        m.id IS NOT NULL AS is_wanted, a.place = :looked_in AS is_last
 FROM looked_in a
 -- LIMIT keeps it a look-up by key for each application.
@@ -55,21 +51,13 @@ class Found(NamedTuple):
     app_name: str
 
 
-class FoundPage(NamedTuple):
-    """Part of what was found; `reached` is the application up to which was looked, if there are more."""
-
-    rows: list[Found]
-    done: bool
-    reached: str | None = None
-
-
 class FoundMessages:
     """Looks for messages in all applications of an organization, but for the one that holds its operational ones."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def page(self, organization_id: str, reference: str, after: str | None, limit: int) -> FoundPage:
+    async def page(self, organization_id: str, reference: str, after: str | None, limit: int) -> FoundPage[Found]:
         """The messages that `reference` names, in the order of their applications, from the one after `after` on.
 
         Of ids and of attempts there is one at most. Of an event id each application may have one; so many are looked
@@ -81,7 +69,4 @@ class FoundMessages:
             return FoundPage([Found(*row) for row in await self._session.execute(text(statement), named)], True)
         values = {**named, "after": after or "", "most": limit + 1, "looked_in": MOST_APPLICATIONS}
         rows = (await self._session.execute(text(_BY_EVENT_ID), values)).all()
-        found = [Found(*row[:-2]) for row in rows if row.is_wanted]
-        is_full = len(found) > limit
-        is_cut = bool(rows) and rows[-1].is_last and not is_full
-        return FoundPage(found[:limit], not is_full and not is_cut, rows[-1].app_id if is_cut else None)
+        return page_of(rows, Found, limit)
